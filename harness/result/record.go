@@ -1,0 +1,293 @@
+// Package result is the record of a measurement: its types, and how they are
+// written to disk and read back.
+//
+// Its position: raw data first. A [Slice] holds what one look at one server
+// saw, histograms included, and is on disk before the next look begins;
+// everything else in a record (cells, comparisons, tables, answers) is made
+// from slices and can be made again. Names of keys are promises: people's
+// scripts read them. Units are part of a name: _us is microseconds, _bytes
+// bytes, _per_s per second; shares and utilisations are fractions of 1.
+package result
+
+import (
+	"time"
+
+	"workbench/harness/scenario"
+)
+
+// Schemas name the layout of a file; a reader refuses one it doesn't know.
+const (
+	RunSchema   = "workbench/run/v1"
+	SliceSchema = "workbench/slice/v1"
+)
+
+// A Run is run.json: what was asked, where it ran, and what came out.
+type Run struct {
+	Schema      string       `json:"schema"`
+	Name        string       `json:"name"`    // "tour", or the experiments' names
+	Command     string       `json:"command"` // the command that does it again
+	Started     time.Time    `json:"started"`
+	Seed        uint64       `json:"seed"`
+	Quick       bool         `json:"quick"`
+	Engine      string       `json:"engine"` // of the clients: "net"
+	Environment Environment  `json:"environment"`
+	StoppedBy   string       `json:"stopped_by"` // "precision", "budget" or "interrupt"
+	Warnings    []string     `json:"warnings"`
+	Experiments []Experiment `json:"experiments"`
+}
+
+// Environment is the machine and the build that the figures belong to.
+type Environment struct {
+	OS                string  `json:"os"`
+	Arch              string  `json:"arch"`
+	Kernel            string  `json:"kernel"`
+	CPUModel          string  `json:"cpu_model"`
+	CPUs              int     `json:"cpus"`
+	GoVersion         string  `json:"go_version"`
+	GOMAXPROCS        int     `json:"gomaxprocs"` // of a server
+	GOGC              string  `json:"gogc"`
+	Revision          string  `json:"revision"`
+	Dirty             bool    `json:"dirty"`
+	DescriptorLimit   uint64  `json:"descriptor_limit"`
+	Somaxconn         int     `json:"somaxconn"`
+	Backlog           int     `json:"backlog"` // as declared for every listener
+	PortRange         string  `json:"port_range"`
+	TCPTWReuse        string  `json:"tcp_tw_reuse"`
+	CongestionControl string  `json:"congestion_control"`
+	ServerCPUs        string  `json:"server_cpus"` // affinity, as a list: "0" or "0-3"; "" where not pinned
+	LoadCPUs          string  `json:"load_cpus"`
+	SpinPerUs         float64 `json:"spin_per_us"` // calibration: iterations of the spin loop in a microsecond
+	StealUs           int64   `json:"steal_us"`    // time stolen by the host from first to last slice, all CPUs
+}
+
+// An Experiment is one scenario over some models.
+type Experiment struct {
+	Name        string            `json:"name"`     // unique in the run, names its file under slices/
+	Scenario    string            `json:"scenario"` // a name of the catalogue, or "custom"
+	Load        scenario.Scenario `json:"load"`     // the scenario, whole
+	Flags       string            `json:"flags"`    // the load as flags of run
+	Clients     int               `json:"clients"`
+	Loop        string            `json:"loop"`
+	PlanDigest  string            `json:"plan_digest"`
+	Reference   string            `json:"reference"` // label; "" when a model ran alone
+	Blocks      int               `json:"blocks"`    // completed restarts
+	Rounds      int               `json:"rounds"`    // completed rounds
+	DurationS   float64           `json:"duration_s"`
+	StoppedBy   string            `json:"stopped_by"`
+	Suspect     bool              `json:"suspect"`
+	Warnings    []string          `json:"warnings"`
+	Entries     []Entry           `json:"entries"`
+	Cells       []Cell            `json:"cells"`
+	Comparisons []Comparison      `json:"comparisons"`
+	Failures    []Failure         `json:"failures"` // servers that failed in the middle, and took no further part
+}
+
+// A Failure is a server that did not start, exited, hung or never became idle.
+type Failure struct {
+	Label  string `json:"label"`
+	Reason string `json:"reason"`
+}
+
+// An Entry is one server that takes part in an experiment, in the order asked for.
+type Entry struct {
+	Label   string `json:"label"`   // unique: "pool", "goroutine#2"
+	Model   string `json:"model"`   // the spec, whole: "pool:workers=16,queue=0,when-full=wait"
+	Display string `json:"display"` // the spec as a table shows it: "pool:workers=16"
+	Twin    bool   `json:"twin"`
+}
+
+// A Cell is what was seen of one entry in one experiment. A figure that was
+// not measured, or of which too few requests were seen, is null.
+type Cell struct {
+	Label                     string       `json:"label"`
+	Model                     string       `json:"model"`
+	Display                   string       `json:"display"`
+	Twin                      bool         `json:"twin"`
+	Slices                    int          `json:"slices"`
+	Requests                  int64        `json:"requests"`  // answered rightly, in counted windows
+	PlanUsed                  int64        `json:"plan_used"` // requests drawn from the plan, settling and draining included
+	Errors                    Errors       `json:"errors"`
+	Stale                     int64        `json:"stale"`
+	Unfinished                int64        `json:"unfinished"`
+	Starved                   int64        `json:"starved"` // most clients in any slice that finished nothing
+	ThroughputPerS            *Spread      `json:"throughput_per_s"`
+	LatencyUs                 *Percentiles `json:"latency_us"`
+	FirstByteUs               *Percentiles `json:"first_byte_us"`
+	ConnectUs                 *Percentiles `json:"connect_us"`
+	ServiceUs                 *Percentiles `json:"service_us"` // as the server reports it; null where no work was asked for
+	WaitedUs                  *Percentiles `json:"waited_us"`  // latency less service, request by request
+	ServerCPUUsPerRequest     *Spread      `json:"server_cpu_us_per_request"`
+	ClientCPUUsPerRequest     *Spread      `json:"client_cpu_us_per_request"`
+	ServerCPUUtilisation      *Spread      `json:"server_cpu_utilisation"`
+	ClientCPUUtilisation      *Spread      `json:"client_cpu_utilisation"`
+	LimitUtilisation          *Spread      `json:"limit_utilisation"` // share of the model's limit that was held; null without a limit
+	RSSPeakBytes              int64        `json:"rss_peak_bytes"`
+	HeldPeak                  int64        `json:"held_peak"`
+	WaitingPeak               int64        `json:"waiting_peak"` // accepted and not held by anybody yet
+	Rejected                  int64        `json:"rejected"`     // connections answered 503, by the server's count
+	GoroutinesPeak            int64        `json:"goroutines_peak"`
+	ThreadsPeak               int64        `json:"threads_peak"`
+	ContextSwitchesPerRequest *Spread      `json:"context_switches_per_request"`
+	GCCPUFraction             *Spread      `json:"gc_cpu_fraction"`
+	LittlesLawResidual        *Spread      `json:"littles_law_residual"`
+	Limit                     *Limit       `json:"limit"`
+	BoundBy                   string       `json:"bound_by"`     // "host", "server", "clients", "limit", "load", or "" where nothing was measured
+	BoundByWhy                string       `json:"bound_by_why"` // in words: "16 of 16 workers busy"
+	Valid                     bool         `json:"valid"`
+	Warnings                  []string     `json:"warnings"`
+}
+
+// Spread is a figure as the slices saw it.
+type Spread struct {
+	Median float64 `json:"median"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	N      int     `json:"n"`
+}
+
+// Percentiles of a merged histogram, in microseconds. A percentile that the
+// number of requests can't carry is null (see stats.MinSamples).
+type Percentiles struct {
+	N    int64    `json:"n"`
+	Mean float64  `json:"mean"` // exact, not from the histogram's buckets
+	P50  *float64 `json:"p50"`
+	P90  *float64 `json:"p90"`
+	P99  *float64 `json:"p99"`
+	P999 *float64 `json:"p99_9"`
+	Max  float64  `json:"max"`
+}
+
+// A Comparison says how a model stands to the reference in one metric.
+type Comparison struct {
+	Metric    string `json:"metric"`    // "server_cpu_us_per_request" or "throughput_per_s"
+	Reference string `json:"reference"` // label
+	Model     string `json:"model"`     // label
+	Ratio     Ratio  `json:"ratio"`     // model over reference
+	Verdict   string `json:"verdict"`   // "large": more than 2 × either way in every round seen; "none": there may be no verdict
+}
+
+// Ratio is the median over rounds of model over reference, and the lowest and
+// highest that a round saw.
+type Ratio struct {
+	Estimate float64 `json:"estimate"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+	Blocks   int     `json:"blocks"`
+	Rounds   int     `json:"rounds"`
+}
+
+// Errors counts requests that failed, by how. None of them is throughput.
+type Errors struct {
+	Refused     int64 `json:"refused"`      // the connection was refused
+	Reset       int64 `json:"reset"`        // the connection was reset, in connect or later
+	Timeout     int64 `json:"timeout"`      // no whole answer within the client's timeout
+	Rejected    int64 `json:"rejected"`     // answered 503
+	Truncated   int64 `json:"truncated"`    // the answer ended before its end
+	BadResponse int64 `json:"bad_response"` // wrong status, length or body
+	Other       int64 `json:"other"`
+}
+
+// Total is the number of failed requests of every kind.
+func (e Errors) Total() int64 {
+	return e.Refused + e.Reset + e.Timeout + e.Rejected + e.Truncated + e.BadResponse + e.Other
+}
+
+// Add counts the failures of o too.
+func (e *Errors) Add(o Errors) {
+	e.Refused += o.Refused
+	e.Reset += o.Reset
+	e.Timeout += o.Timeout
+	e.Rejected += o.Rejected
+	e.Truncated += o.Truncated
+	e.BadResponse += o.BadResponse
+	e.Other += o.Other
+}
+
+// Limit is a bound that a model declares on the connections it holds at once.
+type Limit struct {
+	Name string `json:"name"` // what is limited: "workers", "goroutines", "one at a time"
+	Size int64  `json:"size"`
+}
+
+// Phases of an experiment that slices belong to.
+const (
+	PhasePilot = "pilot"
+	PhaseWarm  = "warm-up" // first look of a fresh process; kept, never compared
+	PhaseRound = "round"
+)
+
+// A Slice is one look at one server: settle, count, drain. It is one line of
+// a file under slices/.
+type Slice struct {
+	Schema     string    `json:"schema"`
+	Experiment string    `json:"experiment"`
+	Phase      string    `json:"phase"`
+	Block      int       `json:"block"` // from 0
+	Round      int       `json:"round"` // from 0 over the whole experiment
+	Place      int       `json:"place"` // in the round's order, from 0
+	Label      string    `json:"label"`
+	Started    time.Time `json:"started"`
+	SettleUs   int64     `json:"settle_us"` // asked for
+	CountUs    int64     `json:"count_us"`  // asked for
+	Load       *Load     `json:"load,omitempty"`
+	Server     *Server   `json:"server,omitempty"`
+	Host       Host      `json:"host"`
+	Failed     string    `json:"failed,omitempty"` // why there are no figures
+}
+
+// Load is what the clients saw of a slice. "Window" is the counted part of a
+// slice; "all" is from idle to idle: settling and draining included.
+type Load struct {
+	WindowUs         float64    `json:"window_us"` // as long as it really was
+	Clients          int        `json:"clients"`
+	Requests         int64      `json:"requests"`     // answered rightly, completed in the window
+	RequestsAll      int64      `json:"requests_all"` // answered rightly, from idle to idle
+	PlanUsed         int64      `json:"plan_used"`    // requests drawn from the plan
+	Connections      int64      `json:"connections"`  // established, from idle to idle
+	Errors           Errors     `json:"errors"`       // from idle to idle
+	Stale            int64      `json:"stale"`        // reused connections that had been closed by the server; the request was sent again
+	Unfinished       int64      `json:"unfinished"`   // in flight when the window ended
+	Starved          int64      `json:"starved"`      // clients that finished nothing in settling and window
+	Latency          *Histogram `json:"latency"`      // whole request, its connect included where it made one
+	FirstByte        *Histogram `json:"first_byte"`
+	Connect          *Histogram `json:"connect"`
+	Service          *Histogram `json:"service"` // as reported by the server; empty where no work was asked for
+	Waited           *Histogram `json:"waited"`
+	LittleResidual   float64    `json:"littles_law_residual"` // share of client-time in the window outside any recorded request or think time
+	CPUUs            float64    `json:"cpu_us"`               // of the clients' process, idle to idle
+	WindowCPUUs      float64    `json:"window_cpu_us"`
+	WindowCPUWallUs  float64    `json:"window_cpu_wall_us"`    // the time that WindowCPUUs was taken over
+	CPUs             int        `json:"cpus"`                  // that the clients may use
+	HistogramDropped int64      `json:"histogram_dropped"`     // values that the histograms could not hold
+	FirstError       string     `json:"first_error,omitempty"` // in words, for the user
+}
+
+// Server is what a server's process reports of a slice.
+type Server struct {
+	CPUUs           float64 `json:"cpu_us"` // idle to idle
+	WindowCPUUs     float64 `json:"window_cpu_us"`
+	WindowCPUWallUs float64 `json:"window_cpu_wall_us"`
+	WindowHeldUs    float64 `json:"window_held_us"` // sum over connections of the time they were held within WindowCPUWallUs
+	CPUs            int     `json:"cpus"`
+	GOMAXPROCS      int     `json:"gomaxprocs"`
+	RSSPeakBytes    int64   `json:"rss_peak_bytes"` // of the process so far
+	Threads         int64   `json:"threads"`
+	Goroutines      int64   `json:"goroutines"`       // most seen
+	ContextSwitches int64   `json:"context_switches"` // idle to idle
+	GCCPUUs         float64 `json:"gc_cpu_us"`        // idle to idle, estimated by the runtime
+	Accepted        int64   `json:"accepted"`         // idle to idle, as are the rest
+	Requests        int64   `json:"requests"`
+	HeldPeak        int64   `json:"held_peak"`
+	WaitingPeak     int64   `json:"waiting_peak"`
+	Rejected        int64   `json:"rejected"`
+	Panics          int64   `json:"panics"`
+	AcceptBackoffs  int64   `json:"accept_backoffs"` // times that descriptors had run out
+	Limit           *Limit  `json:"limit,omitempty"`
+}
+
+// Host is what the machine did to a slice, all CPUs together.
+type Host struct {
+	StealUs        int64 `json:"steal_us"`
+	ListenOverflow int64 `json:"listen_overflows"`
+	Retransmits    int64 `json:"retransmits"`
+}
