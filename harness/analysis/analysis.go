@@ -1,0 +1,273 @@
+// Package analysis makes cells and comparisons from slices.
+//
+// Its position: one pure function from what was seen to what is said of it,
+// which stop rules, reports and comparisons of records all call, so that no
+// two of them can disagree. It computes nothing that the slices can't carry:
+// percentiles come from merged histograms and never from averages of
+// percentiles, a percentile of too few requests is null, and of two models
+// only a difference above a factor of two in every round is called one.
+package analysis
+
+import (
+	"fmt"
+	"slices"
+
+	"workbench/harness/result"
+	"workbench/harness/stats"
+)
+
+// Analyse makes a cell of each of exp's entries, in their order, and compares
+// each with the reference (its twin too). Of exp it reads what was asked for
+// (name, load, entries, reference), and nothing that an earlier analysis
+// wrote. taken may be in any order; pilots and warm-ups tell why an entry has
+// no figures, and are not part of any. warnings are about the experiment as a
+// whole; what concerns one entry stands in its cell.
+func Analyse(exp result.Experiment, taken []result.Slice) (cells []result.Cell, comparisons []result.Comparison, warnings []string) {
+	byLabel, warnings := sortOut(exp, taken)
+	for _, e := range exp.Entries {
+		cells = append(cells, cellOf(exp, e, byLabel[e.Label]))
+	}
+	comparisons, cw := compare(exp, cells, byLabel)
+	return cells, comparisons, append(warnings, cw...)
+}
+
+// sortOut gives each entry its slices.
+func sortOut(exp result.Experiment, taken []result.Slice) (byLabel map[string][]result.Slice, warnings []string) {
+	byLabel = map[string][]result.Slice{}
+	for _, e := range exp.Entries {
+		byLabel[e.Label] = nil
+	}
+	foreign, unknown := 0, 0
+	for _, s := range taken {
+		if s.Experiment != "" && s.Experiment != exp.Name {
+			foreign++
+			continue
+		}
+		if _, ok := byLabel[s.Label]; !ok {
+			unknown++
+			continue
+		}
+		byLabel[s.Label] = append(byLabel[s.Label], s)
+	}
+	if foreign > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s of another experiment left out", counted(foreign, "slice")))
+	}
+	if unknown > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s of a server that is no entry left out", counted(unknown, "slice")))
+	}
+	return byLabel, warnings
+}
+
+// good reports whether a slice has figures.
+func good(s result.Slice) bool {
+	return s.Failed == "" && s.Load != nil && s.Load.WindowUs > 0
+}
+
+func cellOf(exp result.Experiment, e result.Entry, taken []result.Slice) result.Cell {
+	c := result.Cell{Label: e.Label, Model: e.Model, Display: e.Display, Twin: e.Twin}
+	var seen []result.Slice // what the figures are made of
+	for _, s := range taken {
+		if s.Phase == result.PhaseRound && good(s) {
+			seen = append(seen, s)
+		}
+	}
+	c.Slices = len(seen)
+	o := observation{exp: exp, taken: taken, seen: seen, cell: &c}
+	if len(seen) == 0 {
+		c.BoundByWhy = "not measured: " + o.unmeasured()
+	} else {
+		o.sum()
+		o.measure()
+		o.bound()
+	}
+	o.judge()
+	return c
+}
+
+// An observation is a cell in the making.
+type observation struct {
+	exp   result.Experiment
+	taken []result.Slice // every phase, failed ones too
+	seen  []result.Slice // of rounds, with figures
+	cell  *result.Cell
+
+	// Sums that validity is judged by and a cell has no field for.
+	answered   int64 // rightly, idle to idle
+	dropped    int64 // values that histograms could not hold
+	overflows  int64 // of listen queues
+	panics     int64
+	backoffs   int64
+	windowUs   float64 // median
+	spanUs     float64 // median of settling and window together: the longest latency that a slice can see
+	firstError string
+}
+
+// sum adds up what is counted, and takes the peaks.
+func (o *observation) sum() {
+	c := o.cell
+	var windows, spans []float64
+	for _, s := range o.seen {
+		l := s.Load
+		c.Requests += l.Requests
+		c.PlanUsed += l.PlanUsed
+		c.Errors.Add(l.Errors)
+		c.Stale += l.Stale
+		c.Unfinished += l.Unfinished
+		c.Starved = max(c.Starved, l.Starved)
+		o.answered += l.RequestsAll
+		o.dropped += l.HistogramDropped
+		o.overflows += s.Host.ListenOverflow
+		if o.firstError == "" {
+			o.firstError = l.FirstError
+		}
+		windows = append(windows, l.WindowUs)
+		spans = append(spans, float64(s.SettleUs)+l.WindowUs)
+		if v := s.Server; v != nil {
+			c.RSSPeakBytes = max(c.RSSPeakBytes, v.RSSPeakBytes)
+			c.HeldPeak = max(c.HeldPeak, v.HeldPeak)
+			c.WaitingPeak = max(c.WaitingPeak, v.WaitingPeak)
+			c.GoroutinesPeak = max(c.GoroutinesPeak, v.Goroutines)
+			c.ThreadsPeak = max(c.ThreadsPeak, v.Threads)
+			c.Rejected += v.Rejected
+			o.panics += v.Panics
+			o.backoffs += v.AcceptBackoffs
+			if v.Limit != nil {
+				c.Limit = v.Limit
+			}
+		}
+	}
+	o.windowUs = stats.Median(windows)
+	o.spanUs = stats.Median(spans)
+}
+
+// measure takes the figures that have a spread, and the percentiles.
+func (o *observation) measure() {
+	c := o.cell
+	c.ThroughputPerS = spread(o.seen, throughput)
+	c.ServerCPUUsPerRequest = spread(o.seen, serverCPU)
+	c.ClientCPUUsPerRequest = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) { return l.CPUUs, float64(l.RequestsAll) }))
+	c.ClientCPUUtilisation = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) {
+		return l.WindowCPUUs, l.WindowCPUWallUs * float64(l.CPUs)
+	}))
+	c.LittlesLawResidual = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) { return l.LittleResidual, 1 }))
+	c.ServerCPUUtilisation = spread(o.seen, ofServer(func(v *result.Server) (float64, float64) {
+		return v.WindowCPUUs, v.WindowCPUWallUs * float64(v.CPUs)
+	}))
+	c.LimitUtilisation = spread(o.seen, ofServer(func(v *result.Server) (float64, float64) {
+		if v.Limit == nil {
+			return 0, 0
+		}
+		return v.WindowHeldUs, v.WindowCPUWallUs * float64(v.Limit.Size)
+	}))
+	c.GCCPUFraction = spread(o.seen, ofServer(func(v *result.Server) (float64, float64) { return v.GCCPUUs, v.CPUUs }))
+	c.ContextSwitchesPerRequest = spread(o.seen, func(s result.Slice) (float64, bool) {
+		if s.Server == nil {
+			return 0, false
+		}
+		return ratio(float64(s.Server.ContextSwitches), float64(s.Load.RequestsAll))
+	})
+	c.LatencyUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Latency })
+	c.FirstByteUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.FirstByte })
+	c.ConnectUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Connect })
+	c.ServiceUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Service })
+	c.WaitedUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Waited })
+}
+
+// A metric is a slice's figure, and whether the slice has it.
+type metric func(result.Slice) (float64, bool)
+
+// throughput is in requests/s, over the counted window.
+func throughput(s result.Slice) (float64, bool) {
+	return ratio(float64(s.Load.Requests)*1e6, s.Load.WindowUs)
+}
+
+// serverCPU is in µs per request, from idle to idle on either side of the
+// division: the requests of settling and draining cost CPU too.
+func serverCPU(s result.Slice) (float64, bool) {
+	if s.Server == nil {
+		return 0, false
+	}
+	return ratio(s.Server.CPUUs, float64(s.Load.RequestsAll))
+}
+
+func ofLoad(parts func(*result.Load) (over, under float64)) metric {
+	return func(s result.Slice) (float64, bool) { return ratio(parts(s.Load)) }
+}
+
+func ofServer(parts func(*result.Server) (over, under float64)) metric {
+	return func(s result.Slice) (float64, bool) {
+		if s.Server == nil {
+			return 0, false
+		}
+		return ratio(parts(s.Server))
+	}
+}
+
+func ratio(over, under float64) (float64, bool) {
+	if !(under > 0) {
+		return 0, false
+	}
+	return over / under, true
+}
+
+// spread is nil where no slice has the figure.
+func spread(seen []result.Slice, of metric) *result.Spread {
+	var xs []float64
+	for _, s := range seen {
+		if x, ok := of(s); ok {
+			xs = append(xs, x)
+		}
+	}
+	if len(xs) == 0 {
+		return nil
+	}
+	m := stats.Summarise(xs)
+	return &result.Spread{Median: m.Median, Low: m.Low, High: m.High, N: m.N}
+}
+
+// percentiles merges the slices' histograms, for the percentile of all is not
+// the mean of percentiles. It is nil where nothing was recorded.
+func percentiles(seen []result.Slice, of func(*result.Load) *result.Histogram) *result.Percentiles {
+	all := result.NewHistogram()
+	for _, s := range seen {
+		if h := of(s.Load); h != nil {
+			all.Merge(h)
+		}
+	}
+	if all.Count() == 0 {
+		return nil
+	}
+	const us = 1e3 // nanoseconds
+	at := func(q float64) *float64 {
+		if all.Count() < int64(stats.MinSamples(q)) {
+			return nil
+		}
+		return new(float64(all.Quantile(q)) / us)
+	}
+	return &result.Percentiles{
+		N:    all.Count(),
+		Mean: float64(all.Sum()) / float64(all.Count()) / us,
+		P50:  at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999),
+		Max: float64(all.Max()) / us,
+	}
+}
+
+// failures lists why slices have no figures, each reason once, in the order
+// they came.
+func (o *observation) failures() (reasons []string, slicesOf map[string]int) {
+	slicesOf = map[string]int{}
+	for _, s := range o.taken {
+		if good(s) {
+			continue
+		}
+		reason := s.Failed
+		if reason == "" {
+			reason = "it has no figures and no reason"
+		}
+		if !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+		slicesOf[reason]++
+	}
+	return reasons, slicesOf
+}
