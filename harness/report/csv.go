@@ -1,0 +1,167 @@
+package report
+
+import (
+	"encoding/csv"
+	"strconv"
+	"strings"
+
+	"workbench/harness/result"
+)
+
+// A field of the CSV: its name, with the unit in it, and its value in full
+// precision, "" where the record has none.
+type field struct {
+	name string
+	of   func(result.Experiment, result.Cell) string
+}
+
+// CSV is table.csv: a header, and a row for each cell of each experiment, in
+// the order of the record. Names are those of run.json, joined by "_".
+func CSV(run result.Run) string {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	_ = w.Write(names) // a strings.Builder takes everything
+	for _, exp := range run.Experiments {
+		for _, c := range exp.Cells {
+			row := make([]string, len(fields))
+			for i, f := range fields {
+				row[i] = f.of(exp, c)
+			}
+			_ = w.Write(row)
+		}
+	}
+	w.Flush()
+	return b.String()
+}
+
+var fields = csvFields()
+
+func csvFields() []field {
+	var fs []field
+	text := func(name string, of func(result.Experiment, result.Cell) string) {
+		fs = append(fs, field{name, of})
+	}
+	whole := func(name string, of func(result.Cell) int64) {
+		text(name, func(_ result.Experiment, c result.Cell) string { return strconv.FormatInt(of(c), 10) })
+	}
+	flag := func(name string, of func(result.Cell) bool) {
+		text(name, func(_ result.Experiment, c result.Cell) string { return strconv.FormatBool(of(c)) })
+	}
+	spread := func(name string, of func(result.Cell) *result.Spread) {
+		part := func(suffix string, pick func(*result.Spread) float64) {
+			text(name+suffix, func(_ result.Experiment, c result.Cell) string {
+				if s := of(c); s != nil {
+					return number(pick(s))
+				}
+				return ""
+			})
+		}
+		part("_median", func(s *result.Spread) float64 { return s.Median })
+		part("_low", func(s *result.Spread) float64 { return s.Low })
+		part("_high", func(s *result.Spread) float64 { return s.High })
+		part("_n", func(s *result.Spread) float64 { return float64(s.N) })
+	}
+	percentiles := func(name string, of func(result.Cell) *result.Percentiles) {
+		part := func(suffix string, pick func(*result.Percentiles) *float64) {
+			text(name+suffix, func(_ result.Experiment, c result.Cell) string {
+				if p := of(c); p != nil {
+					if x := pick(p); x != nil {
+						return number(*x)
+					}
+				}
+				return ""
+			})
+		}
+		part("_n", func(p *result.Percentiles) *float64 { return new(float64(p.N)) })
+		part("_mean", func(p *result.Percentiles) *float64 { return &p.Mean })
+		part("_p50", func(p *result.Percentiles) *float64 { return p.P50 })
+		part("_p90", func(p *result.Percentiles) *float64 { return p.P90 })
+		part("_p99", func(p *result.Percentiles) *float64 { return p.P99 })
+		part("_p99_9", func(p *result.Percentiles) *float64 { return p.P999 })
+		part("_max", func(p *result.Percentiles) *float64 { return &p.Max })
+	}
+	compared := func(metric string) {
+		part := func(suffix string, pick func(*result.Comparison) string) {
+			text(metric+suffix, func(e result.Experiment, c result.Cell) string {
+				if c := comparison(e, c.Label, metric); c != nil {
+					return pick(c)
+				}
+				return ""
+			})
+		}
+		part("_ratio", func(c *result.Comparison) string { return number(c.Ratio.Estimate) })
+		part("_ratio_low", func(c *result.Comparison) string { return number(c.Ratio.Low) })
+		part("_ratio_high", func(c *result.Comparison) string { return number(c.Ratio.High) })
+		part("_ratio_rounds", func(c *result.Comparison) string { return strconv.Itoa(c.Ratio.Rounds) })
+		part("_verdict", func(c *result.Comparison) string { return c.Verdict })
+	}
+
+	text("experiment", func(e result.Experiment, _ result.Cell) string { return e.Name })
+	text("scenario", func(e result.Experiment, _ result.Cell) string { return e.Scenario })
+	text("loop", func(e result.Experiment, _ result.Cell) string { return e.Loop })
+	text("clients", func(e result.Experiment, _ result.Cell) string { return strconv.Itoa(e.Clients) })
+	text("plan_digest", func(e result.Experiment, _ result.Cell) string { return e.PlanDigest })
+	text("reference", func(e result.Experiment, _ result.Cell) string { return e.Reference })
+	text("label", func(_ result.Experiment, c result.Cell) string { return c.Label })
+	text("model", func(_ result.Experiment, c result.Cell) string { return c.Model })
+	flag("twin", func(c result.Cell) bool { return c.Twin })
+	flag("valid", func(c result.Cell) bool { return c.Valid })
+	whole("slices", func(c result.Cell) int64 { return int64(c.Slices) })
+	whole("requests", func(c result.Cell) int64 { return c.Requests })
+	whole("plan_used", func(c result.Cell) int64 { return c.PlanUsed })
+	spread("throughput_per_s", func(c result.Cell) *result.Spread { return c.ThroughputPerS })
+	compared(metricThroughput)
+	percentiles("latency_us", func(c result.Cell) *result.Percentiles { return c.LatencyUs })
+	percentiles("first_byte_us", func(c result.Cell) *result.Percentiles { return c.FirstByteUs })
+	percentiles("connect_us", func(c result.Cell) *result.Percentiles { return c.ConnectUs })
+	percentiles("service_us", func(c result.Cell) *result.Percentiles { return c.ServiceUs })
+	percentiles("waited_us", func(c result.Cell) *result.Percentiles { return c.WaitedUs })
+	spread(metricCPU, func(c result.Cell) *result.Spread { return c.ServerCPUUsPerRequest })
+	compared(metricCPU)
+	spread("client_cpu_us_per_request", func(c result.Cell) *result.Spread { return c.ClientCPUUsPerRequest })
+	spread("server_cpu_utilisation", func(c result.Cell) *result.Spread { return c.ServerCPUUtilisation })
+	spread("client_cpu_utilisation", func(c result.Cell) *result.Spread { return c.ClientCPUUtilisation })
+	spread("limit_utilisation", func(c result.Cell) *result.Spread { return c.LimitUtilisation })
+	spread("context_switches_per_request", func(c result.Cell) *result.Spread { return c.ContextSwitchesPerRequest })
+	spread("gc_cpu_fraction", func(c result.Cell) *result.Spread { return c.GCCPUFraction })
+	spread("littles_law_residual", func(c result.Cell) *result.Spread { return c.LittlesLawResidual })
+	whole("rss_peak_bytes", func(c result.Cell) int64 { return c.RSSPeakBytes })
+	whole("held_peak", func(c result.Cell) int64 { return c.HeldPeak })
+	whole("waiting_peak", func(c result.Cell) int64 { return c.WaitingPeak })
+	whole("rejected", func(c result.Cell) int64 { return c.Rejected })
+	whole("goroutines_peak", func(c result.Cell) int64 { return c.GoroutinesPeak })
+	whole("threads_peak", func(c result.Cell) int64 { return c.ThreadsPeak })
+	whole("stale", func(c result.Cell) int64 { return c.Stale })
+	whole("unfinished", func(c result.Cell) int64 { return c.Unfinished })
+	whole("starved", func(c result.Cell) int64 { return c.Starved })
+	whole("errors_refused", func(c result.Cell) int64 { return c.Errors.Refused })
+	whole("errors_reset", func(c result.Cell) int64 { return c.Errors.Reset })
+	whole("errors_timeout", func(c result.Cell) int64 { return c.Errors.Timeout })
+	whole("errors_rejected", func(c result.Cell) int64 { return c.Errors.Rejected })
+	whole("errors_truncated", func(c result.Cell) int64 { return c.Errors.Truncated })
+	whole("errors_bad_response", func(c result.Cell) int64 { return c.Errors.BadResponse })
+	whole("errors_other", func(c result.Cell) int64 { return c.Errors.Other })
+	text("limit_name", func(_ result.Experiment, c result.Cell) string {
+		if c.Limit == nil {
+			return ""
+		}
+		return c.Limit.Name
+	})
+	text("limit_size", func(_ result.Experiment, c result.Cell) string {
+		if c.Limit == nil {
+			return ""
+		}
+		return strconv.FormatInt(c.Limit.Size, 10)
+	})
+	text("bound_by", func(_ result.Experiment, c result.Cell) string { return c.BoundBy })
+	text("bound_by_why", func(_ result.Experiment, c result.Cell) string { return c.BoundByWhy })
+	text("warnings", func(_ result.Experiment, c result.Cell) string { return strings.Join(c.Warnings, "; ") })
+	return fs
+}
+
+// number has as many digits as read back to the same float64.
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

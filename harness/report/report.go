@@ -1,0 +1,237 @@
+// Package report makes tables, pages and answers in words from a record.
+//
+// Its position: words must be true, and never say more than the figures
+// carry. A difference is named only where the record's comparison names it;
+// a figure stands beside the range that it was seen in; what is null is shown
+// as not available, with the reason; and where the clients were the
+// bottleneck a rate is a lower bound and written as one. Everything here is a
+// function of the record alone: the same record gives the same text, today and
+// from an archive. Nothing here prints, and nothing is measured anew.
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"workbench/harness/analysis"
+	"workbench/harness/result"
+	"workbench/harness/scenario"
+)
+
+// verdictBlocks is the number of restarts below which a run is a quick look.
+const verdictBlocks = 10
+
+// Header says in two or three lines what was played, how long and where:
+// the load, the effort, and what may be concluded. It ends in a newline.
+func Header(exp result.Experiment, run result.Run) string {
+	lines := []string{
+		fmt.Sprintf("%s: %s · %s loop · seed %d", cmp.Or(exp.Name, exp.Scenario), load(exp.Load), exp.Loop, run.Seed),
+		strings.Join(effort(exp, run.Environment), " · "),
+	}
+	switch {
+	case exp.Reference == "":
+	case run.Quick || exp.Blocks < verdictBlocks:
+		lines = append(lines, "quick look, no verdicts: only differences above 2 × are named")
+	default:
+		lines = append(lines, "no verdicts yet: only differences above 2 × are named")
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// load is a scenario in words.
+func load(s scenario.Scenario) string {
+	parts := []string{count(s.Clients, "client")}
+	if s.RequestsPerConnection == 1 {
+		parts = append(parts, "one request per connection")
+	} else {
+		parts = append(parts, count(s.RequestsPerConnection, "request")+" per connection")
+	}
+	if !s.Think.IsZero() {
+		parts = append(parts, "then "+dist(s.Think)+" of thinking")
+	}
+	var work []string
+	if !s.Wait.IsZero() {
+		work = append(work, "waits "+dist(s.Wait))
+	}
+	if !s.Spin.IsZero() {
+		work = append(work, "spins "+dist(s.Spin))
+	}
+	if s.Bytes > 0 {
+		work = append(work, "is answered with "+spaced(scenario.FormatBytes(s.Bytes)))
+	}
+	if len(work) > 0 {
+		parts = append(parts, "each request "+list(work))
+	}
+	if s.Conversation == scenario.ConversationOnce {
+		parts = append(parts, "conversation once")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// dist is a distribution in words, from its canonical form.
+func dist(d scenario.Dist) string {
+	form, rest, _ := strings.Cut(d.String(), ":")
+	switch form {
+	case d.String():
+		return spaced(form)
+	case "exp":
+		return "≈ " + spaced(rest) + " (exponential)"
+	case "two":
+		var points []string
+		for p := range strings.SplitSeq(rest, ",") {
+			share, at, _ := strings.Cut(p, "*")
+			points = append(points, fmt.Sprintf("%s (%s)", spaced(at), spaced(share)))
+		}
+		return strings.Join(points, " or ")
+	}
+	return fmt.Sprintf("≈ %s (%s)", result.Micros(float64(d.Mean())/float64(time.Microsecond)), d)
+}
+
+// spaced sets a figure apart from its unit: "10ms" is "10 ms".
+func spaced(s string) string {
+	at := strings.IndexFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+	if at <= 0 {
+		return s
+	}
+	unit := s[at:]
+	if unit == "us" {
+		unit = "µs"
+	}
+	return s[:at] + " " + unit
+}
+
+func effort(exp result.Experiment, env result.Environment) []string {
+	models, twins := 0, 0
+	for _, e := range exp.Entries {
+		if e.Twin {
+			twins++
+		} else {
+			models++
+		}
+	}
+	played := count(models, "model")
+	if twins > 0 {
+		played += " and a twin"
+	}
+	switch {
+	case exp.Rounds == 0:
+		played += ", no round completed"
+	case exp.Blocks > 0 && exp.Rounds%exp.Blocks == 0:
+		played += fmt.Sprintf(" × %s × %s", count(exp.Blocks, "restart"), count(exp.Rounds/exp.Blocks, "round"))
+	default:
+		played += fmt.Sprintf(" × %s (%s completed)", count(exp.Rounds, "round"), count(exp.Blocks, "restart"))
+	}
+	parts := []string{played}
+	if exp.DurationS > 0 {
+		parts = append(parts, result.Significant(exp.DurationS)+" s")
+	}
+	if exp.StoppedBy != "" {
+		parts = append(parts, "stopped by "+exp.StoppedBy)
+	}
+	server, clients := onCPUs(env.ServerCPUs), onCPUs(env.LoadCPUs)
+	if server == clients {
+		return append(parts, "server and clients "+server)
+	}
+	return append(parts, fmt.Sprintf("server %s, clients %s", server, clients))
+}
+
+func onCPUs(list string) string {
+	switch {
+	case list == "":
+		return "not pinned to CPUs"
+	case strings.ContainsAny(list, ",-"):
+		return "on CPUs " + list
+	}
+	return "on CPU " + list
+}
+
+// Again is the last line: how to do it again, and where the record is.
+// A record of "" is left out. It ends in a newline.
+func Again(run result.Run, record string) string {
+	s := "Again:  " + run.Command
+	if record != "" {
+		s += "          Record:  " + record
+	}
+	return s + "\n"
+}
+
+// rows are the cells in the order that they are shown in: the reference, its
+// twin, and the others as they were asked for. They are not sorted by any
+// figure: an order of neighbours would be a ranking that nobody has shown.
+func rows(exp result.Experiment) []result.Cell {
+	rank := func(c result.Cell) int {
+		switch {
+		case c.Label == exp.Reference:
+			return 0
+		case c.Twin:
+			return 1
+		}
+		return 2
+	}
+	return slices.SortedStableFunc(slices.Values(exp.Cells), func(a, b result.Cell) int { return rank(a) - rank(b) })
+}
+
+// name is what a cell goes by in tables and sentences: its spec as short as
+// it was asked for, where no other cell goes by the same.
+func name(exp result.Experiment, c result.Cell) string {
+	if c.Twin {
+		return c.Label + " (twin)"
+	}
+	same := 0
+	for _, o := range exp.Cells {
+		if !o.Twin && o.Display == c.Display {
+			same++
+		}
+	}
+	if c.Display == "" || same > 1 {
+		return c.Label
+	}
+	return c.Display
+}
+
+// comparison is that of a cell in a metric, nil where there is none.
+func comparison(exp result.Experiment, label, metric string) *result.Comparison {
+	for _, c := range exp.Comparisons {
+		if c.Model == label && c.Metric == metric {
+			return &c
+		}
+	}
+	return nil
+}
+
+func isLarge(c *result.Comparison) bool { return c != nil && c.Verdict == "large" }
+
+// lowerBound reports whether a cell's throughput is what the clients managed.
+func lowerBound(c result.Cell) bool { return c.BoundBy == "clients" }
+
+const (
+	metricThroughput = analysis.MetricThroughput
+	metricCPU        = analysis.MetricServerCPU
+)
+
+// factor is how many times, for a reader: "2.0", "62", "1,234".
+func factor(x float64) string {
+	if x < 9.95 {
+		return fmt.Sprintf("%.1f", x)
+	}
+	return result.Thousands(int64(x + 0.5))
+}
+
+func count(n int, of string) string {
+	s := result.Thousands(int64(n)) + " " + of
+	if n != 1 {
+		s += "s"
+	}
+	return s
+}
+
+// list is "a", "a and b", "a, b and c".
+func list(s []string) string {
+	if len(s) < 2 {
+		return strings.Join(s, "")
+	}
+	return strings.Join(s[:len(s)-1], ", ") + " and " + s[len(s)-1]
+}
