@@ -1,0 +1,381 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"workbench/harness/result"
+	"workbench/harness/scenario"
+)
+
+// A client plays one stream of the plan, in a goroutine of its own:
+//
+//	connect, k requests, close, think, and again
+//
+// Which request is a connection's last, and so followed by a close and a
+// think time, is a matter of its number in the stream alone: request i is, if
+// k divides i+1. A server that closes early, or fails, costs a connection more
+// and shifts nothing. The think time is the one that the plan drew with that
+// last request; those drawn with the others are not used.
+//
+// After a failure the client closes, backs off for 1 ms, twice that with every
+// further failure in a row and at most 100 ms, and goes on with its next
+// request on a new connection. Without, a server that refuses would be asked
+// by 64 clients without a pause. Back-off belongs to no request: it shows in
+// the residual of Little's law.
+type client struct {
+	play     *playing
+	stream   *scenario.Stream
+	recorder *recorder
+	in, out  []byte      // what was read; the request
+	timer    *time.Timer // of think time and back-off; nil until needed
+
+	mu   sync.Mutex // for abandon, which another goroutine calls
+	conn net.Conn   // nil: not connected. Written under mu, by this client alone
+	gone bool       // abandoned: no further connection
+
+	// What it saw; read by others when it is done.
+	requests, requestsAll, planUsed, connections, stale, unfinished int64
+
+	errors       result.Errors
+	finished     bool  // a right answer, in settling or window
+	covered      int64 // ns of the window spent in requests or thinking
+	firstError   error
+	firstErrorAt int64
+}
+
+// Buffers hold a head and a small body in one read. For large bodies they are
+// larger, to save system calls, but bounded: there may be 10,000 of them.
+const (
+	smallBuffer = 4 << 10
+	largeBuffer = 32 << 10
+)
+
+func newClient(p *playing, s *scenario.Stream, r *recorder) *client {
+	size := smallBuffer
+	if p.job.Scenario.Bytes > smallBuffer/2 {
+		size = largeBuffer
+	}
+	return &client{play: p, stream: s, recorder: r, in: make([]byte, size), out: make([]byte, 0, 256)}
+}
+
+func (c *client) live() {
+	defer c.hangUp()
+	p := c.play
+	perConnection, failures := p.job.Scenario.RequestsPerConnection, 0
+	for i := 1; p.now() < p.window.to.Load(); i++ {
+		r := c.stream.Next()
+		c.planUsed++
+		last := i == perConnection
+		if last {
+			i = 0
+		}
+		ok := c.request(r, last)
+		if last || !ok {
+			c.hangUp()
+		}
+		if last && r.ThinkUs > 0 {
+			start := p.now()
+			c.pause(time.Duration(r.ThinkUs) * time.Microsecond)
+			c.covered += p.window.overlap(start, p.now())
+		}
+		if failures++; ok {
+			failures = 0
+		} else {
+			c.pause(backOff(failures))
+		}
+	}
+}
+
+// backOff is the pause after so many failures in a row.
+func backOff(failures int) time.Duration {
+	return min(time.Millisecond<<min(failures-1, 10), 100*time.Millisecond)
+}
+
+// pause returns after d, or when the window is over.
+func (c *client) pause(d time.Duration) {
+	if c.timer == nil {
+		c.timer = time.NewTimer(d)
+	} else {
+		c.timer.Reset(d)
+	}
+	select {
+	case <-c.timer.C:
+	case <-c.play.over:
+		c.timer.Stop()
+	}
+}
+
+// request asks for r, connecting first if need be, and accounts for it. It
+// reports whether the answer was right.
+func (c *client) request(r scenario.Request, last bool) (ok bool) {
+	p := c.play
+	c.out = appendRequest(c.out[:0], p.addr, p.job.Scenario.Conversation, r, last)
+	start := p.now()
+	deadline := p.begin.Add(time.Duration(start) + p.job.Timeout)
+	connect := time.Duration(-1)
+	var a answer
+	var f failure
+	var err error
+	for {
+		reused := c.conn != nil
+		if !reused {
+			before := p.now()
+			if f, err = c.connect(deadline); f != none {
+				break
+			}
+			connect = time.Duration(p.now() - before)
+		}
+		a, f, err = c.converse(r, deadline)
+		if reused && a.empty && (f == reset || f == truncated) && !p.abandoned.Load() {
+			// The server had closed the connection before this request came:
+			// its right, and no failure. A new connection can't be stale, so
+			// this happens once a request.
+			c.stale++
+			c.hangUp()
+			continue
+		}
+		break
+	}
+	end := p.now()
+
+	c.covered += p.window.overlap(start, end)
+	cut := f != none && p.abandoned.Load() // by this side
+	if to := p.window.to.Load(); cut || start < to && end > to {
+		c.unfinished++
+	}
+	switch {
+	case cut:
+		return false
+	case f != none:
+		f.count(&c.errors)
+		if c.firstError == nil {
+			c.firstError, c.firstErrorAt = fmt.Errorf("GET http://%s%s: %w", p.addr, target(c.out), err), end
+		}
+		return false
+	}
+	c.requestsAll++
+	if !c.finished && end <= p.window.to.Load() {
+		c.finished = true
+		if p.yetToFinish.Add(-1) == 0 {
+			close(p.allFinished)
+		}
+	}
+	if p.window.holds(end) {
+		c.requests++
+		c.recorder.record(sample{
+			latency: time.Duration(end - start), firstByte: time.Duration(a.firstByte - start),
+			connect: connect, service: a.service,
+		})
+		if p.job.MinRequests > 0 && p.counted.Add(1) == p.job.MinRequests {
+			close(p.enough)
+		}
+	}
+	if a.close {
+		c.hangUp()
+	}
+	return true
+}
+
+// appendRequest appends a request to b, in the words of the conversation.
+func appendRequest(b []byte, host, conversation string, r scenario.Request, last bool) []byte {
+	b = append(b, "GET /"...)
+	if conversation == scenario.ConversationHTTP {
+		mark := byte('?')
+		for _, asked := range [...]struct {
+			key, unit string
+			n         int64
+		}{{"wait=", "us", r.WaitUs}, {"spin=", "us", r.SpinUs}, {"bytes=", "", r.Bytes}} {
+			if asked.n != 0 {
+				b = append(append(b, mark), asked.key...)
+				b = append(strconv.AppendInt(b, asked.n, 10), asked.unit...)
+				mark = '&'
+			}
+		}
+	}
+	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), host...), "\r\n"...)
+	if last && conversation == scenario.ConversationHTTP {
+		b = append(b, "Connection: close\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// target is what a request asks for: "/?wait=10us".
+func target(request []byte) []byte {
+	return bytes.Fields(request)[1]
+}
+
+// connect makes c.conn, until deadline.
+func (c *client) connect(deadline time.Time) (failure, error) {
+	conn, err := c.play.engine.dial(c.play.dialling, c.play.addr, deadline)
+	if err != nil {
+		return failureOf(err), err
+	}
+	c.connections++
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn = conn
+	if c.gone {
+		conn.Close() // what follows fails at once
+	}
+	return none, nil
+}
+
+// hangUp closes the connection, if there is one: an orderly end, for there is
+// nothing left to read.
+func (c *client) hangUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// abandon ends what c is doing. Unlike all else here it is called by another
+// goroutine.
+func (c *client) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = true
+	if c.conn != nil {
+		c.conn.Close()
+	}
+}
+
+// An answer is what came back of a request.
+type answer struct {
+	empty     bool          // not a byte of it
+	firstByte int64         // on the slice's clock
+	service   time.Duration // as the server says; below 0: it was not asked to
+	close     bool          // the server will close
+}
+
+// The default body is this once; a body of n bytes is the first n bytes of its
+// endless repetition.
+const greeting = "Hello, World!\n"
+
+// pattern is so long that any part of a body that fits into a buffer can be
+// compared with a part of it, wherever it begins.
+var pattern = bytes.Repeat([]byte(greeting), largeBuffer/len(greeting)+2)
+
+// isBody reports whether part, at the given offset of a body, is right.
+func isBody(part []byte, offset int64) bool {
+	begin := int(offset % int64(len(greeting)))
+	return bytes.Equal(part, pattern[begin:begin+len(part)])
+}
+
+var (
+	errRejected   = errors.New("answered 503")
+	errLength     = errors.New("the answer says no Content-Length")
+	errSurplus    = errors.New("more bytes came than Content-Length says")
+	errBody       = errors.New("the body is not what was asked for")
+	errHeadSize   = errors.New("the answer's head is over 4 KiB")
+	errNoService  = errors.New("the answer has no X-Service-Us, though work was asked for")
+	errNoGreeting = errors.New(`the answer doesn't begin with "Hello, World!"`)
+)
+
+// converse sends the request in c.out and reads its answer, to the last byte
+// of the body. An error goes with every failure. It doesn't allocate unless
+// something fails.
+func (c *client) converse(r scenario.Request, deadline time.Time) (a answer, f failure, err error) {
+	a = answer{empty: true, service: -1}
+	// Only reading has a deadline, which saves a timer: a request of 200 bytes
+	// always fits into the empty buffer of a socket.
+	if err := c.conn.SetReadDeadline(deadline); err != nil {
+		return a, failureOf(err), err
+	}
+	// A server that rejects may answer and close before it has read anything.
+	// Writing then fails, but the answer may be there.
+	_, writeErr := c.conn.Write(c.out)
+
+	var h head
+	var n, size int
+	for size == 0 {
+		m, err := c.conn.Read(c.in[n:])
+		if m > 0 && n == 0 {
+			a.empty, a.firstByte = false, c.play.now()
+		}
+		n += m
+		var headErr error
+		if h, size, headErr = parseHead(c.in[:n]); headErr != nil {
+			return a, badResponse, fmt.Errorf("the answer %w", headErr)
+		}
+		switch {
+		case size > 0:
+		case err != nil && n == 0 && writeErr != nil:
+			return a, failureOf(writeErr), writeErr
+		case err != nil:
+			return a, failureOf(err), err
+		case n >= smallBuffer:
+			return a, badResponse, errHeadSize
+		}
+	}
+	a.close = h.close
+
+	right := h.status == 200
+	switch {
+	case !right: // what a rejection says is read, so that the close is orderly
+	case h.length < 0:
+		return a, badResponse, errLength
+	case c.play.job.Scenario.Conversation == scenario.ConversationOnce:
+		// Whatever follows the greeting is the server's own affair.
+		if h.length < int64(len("Hello, World!")) {
+			return a, badResponse, errNoGreeting
+		}
+	default:
+		want := r.Bytes
+		if want == 0 {
+			want = int64(len(greeting))
+		}
+		if h.length != want {
+			return a, badResponse, fmt.Errorf("the answer has Content-Length %d, want %d", h.length, want)
+		}
+		if r.WaitUs != 0 || r.SpinUs != 0 {
+			if h.serviceUs < 0 {
+				return a, badResponse, errNoService
+			}
+			a.service = time.Duration(min(h.serviceUs, int64(time.Hour/time.Microsecond))) * time.Microsecond
+		}
+	}
+
+	part, got := c.in[size:n], int64(0)
+	for {
+		if right && !c.isRight(part[:min(int64(len(part)), h.length-got)], got) {
+			return a, badResponse, errBody
+		}
+		if got += int64(len(part)); got >= h.length {
+			break
+		}
+		n, err := c.conn.Read(c.in)
+		if part = c.in[:n]; n == 0 && err != nil {
+			if h.status == 503 {
+				return a, rejected, errRejected
+			}
+			return a, failureOf(err), err
+		}
+	}
+	switch {
+	case h.status == 503:
+		return a, rejected, errRejected
+	case !right:
+		return a, badResponse, fmt.Errorf("the answer has status %d, want 200", h.status)
+	case got > h.length:
+		return a, badResponse, errSurplus
+	}
+	return a, none, nil
+}
+
+// isRight reports whether part of the body of a 200 is right, as far as it
+// is known what it should be.
+func (c *client) isRight(part []byte, offset int64) bool {
+	if c.play.job.Scenario.Conversation == scenario.ConversationOnce {
+		part = part[:min(int64(len(part)), max(0, int64(len("Hello, World!"))-offset))]
+	}
+	return isBody(part, offset)
+}

@@ -1,0 +1,281 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"workbench/harness/result"
+	"workbench/harness/scenario"
+)
+
+// netEngine is the portable engine: a goroutine for each client, on package
+// net. What a connection costs it is mostly the kernel's; of a request on a
+// connection that is kept, Go's scheduler and poller are a good part.
+type netEngine struct {
+	// At the edge, so that tests can put a clock and pipes of their own here.
+	dial func(ctx context.Context, addr string, deadline time.Time) (net.Conn, error)
+	cpu  func() time.Duration // CPU time of this process so far
+
+	mu        sync.Mutex
+	recorders []*recorder // kept from slice to slice, empty between them
+}
+
+func newNetEngine() *netEngine { return &netEngine{dial: dialTCP, cpu: ProcessCPU} }
+
+func (e *netEngine) Name() string { return "net" }
+
+// dialTCP connects by plain TCP with TCP_NODELAY (Go's default) and nothing
+// else: no keep-alive probes, which are three more system calls, and no
+// multipath TCP. Dialer.DialTCP would save the parsing of an address and spend
+// more: it binds every socket to port 0 before it connects.
+func dialTCP(ctx context.Context, addr string, deadline time.Time) (net.Conn, error) {
+	d := net.Dialer{Deadline: deadline, KeepAlive: -1}
+	d.SetMultipathTCP(false)
+	return d.DialContext(ctx, "tcp", addr)
+}
+
+// A playing is one slice while it is played.
+type playing struct {
+	job    Job
+	addr   string // resolved
+	engine *netEngine
+
+	// Dialling has a context of its own, which ends when the slice has been
+	// marked as abandoned and not before: Play's ends first, and a connect
+	// that it cut off would be taken for a failure of the server.
+	dialling  context.Context
+	interrupt context.CancelFunc
+
+	begin     time.Time // of the slice's clock
+	window    window
+	over      chan struct{} // closed when the window is: wakes clients that think
+	abandoned atomic.Bool   // Play's context is done: what fails now is no failure of the server
+
+	yetToFinish atomic.Int64  // clients never answered rightly so far
+	allFinished chan struct{} // closed when there are none
+	counted     atomic.Int64  // requests in the window; kept only where MinRequests asks
+	enough      chan struct{} // closed when MinRequests have been counted
+}
+
+// now reads the slice's clock, ns.
+func (p *playing) now() int64 { return int64(time.Since(p.begin)) }
+
+// ahead is how long before it comes an end of the window is announced, where
+// it isn't known from the start.
+const ahead = time.Millisecond
+
+func (e *netEngine) Play(ctx context.Context, job Job) (Outcome, error) {
+	addr, err := job.resolve()
+	if err != nil {
+		return Outcome{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer quietCollector()()
+
+	job.Timeout = cmp.Or(job.Timeout, DefaultTimeout)
+	n := job.Scenario.Clients
+	p := &playing{
+		job: job, addr: addr.String(), engine: e,
+		over: make(chan struct{}), allFinished: make(chan struct{}), enough: make(chan struct{}),
+	}
+	p.dialling, p.interrupt = context.WithCancel(context.WithoutCancel(ctx))
+	defer p.interrupt()
+	p.yetToFinish.Store(int64(n))
+	p.window.from.Store(never)
+	p.window.to.Store(never)
+	// Where nothing has to be waited for, the window is a matter of the clock
+	// alone, and doesn't wait for this goroutine to be woken.
+	if job.SettleUntilAll <= job.Settle {
+		p.window.from.Store(int64(job.Settle))
+		if job.MinRequests == 0 {
+			p.window.to.Store(int64(job.Settle + job.Count))
+		}
+	}
+
+	for len(e.recorders) < min(n, 2*runtime.GOMAXPROCS(0), 16) {
+		e.recorders = append(e.recorders, newRecorder())
+	}
+	plan := scenario.NewPlan(job.Scenario, job.Seed)
+	clients := make([]*client, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range clients {
+		clients[i] = newClient(p, plan.Stream(job.Block, job.Round, i), e.recorders[i%len(e.recorders)])
+		wg.Go(func() {
+			<-start
+			clients[i].live()
+		})
+	}
+	closed := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(closed)
+	}()
+
+	cpu := e.cpu()
+	p.begin = time.Now()
+	close(start)
+	marks, err := p.conduct(ctx)
+	if err == nil {
+		select {
+		case <-closed:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	if err != nil {
+		p.abandon(clients)
+	}
+	<-closed
+	cpu = e.cpu() - cpu
+	return p.outcome(clients, marks, cpu), err
+}
+
+// quietCollector collects garbage now and then not before the function that
+// it returns is called: a collection in one slice and none in the next would
+// be a difference between servers. Dialling leaves some 20 MB/s of garbage at
+// most, so a limit of 1 GiB, past which there are collections after all, is
+// met by slices of a minute only.
+func quietCollector() (restore func()) {
+	const most = 1 << 30 // bytes
+	limit := debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(limit, most))
+	percent := debug.SetGCPercent(-1)
+	runtime.GC()
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
+}
+
+// marks are readings of the clocks at the ends of the window. They are taken
+// when this process gets round to it, a little late on a busy processor:
+// hence a wall clock of their own.
+type marks struct {
+	cpu  [2]time.Duration
+	wall [2]int64
+}
+
+// conduct opens and closes the window. It returns early with ctx's error.
+func (p *playing) conduct(ctx context.Context) (m marks, err error) {
+	job, w := p.job, &p.window
+	if w.from.Load() == never {
+		if err = p.await(ctx, int64(job.Settle), nil); err != nil {
+			return m, err
+		}
+		if err = p.await(ctx, int64(job.SettleUntilAll), p.allFinished); err != nil {
+			return m, err
+		}
+		w.from.Store(p.now() + int64(ahead))
+	}
+	from := w.from.Load()
+	if job.MinRequests == 0 {
+		w.to.Store(from + int64(job.Count))
+	}
+	if err = p.await(ctx, from, nil); err != nil {
+		return m, err
+	}
+	m.cpu[0], m.wall[0] = p.engine.cpu(), p.now()
+	m.cpu[1], m.wall[1] = m.cpu[0], m.wall[0]
+
+	if job.MinRequests > 0 {
+		if err = p.await(ctx, from+int64(job.Count), nil); err == nil {
+			err = p.await(ctx, from+int64(job.CountMax), p.enough)
+		}
+		if err == nil {
+			w.to.Store(p.now() + int64(ahead))
+		}
+	}
+	if err == nil {
+		err = p.await(ctx, w.to.Load(), nil)
+	}
+	m.cpu[1], m.wall[1] = p.engine.cpu(), p.now()
+	if err == nil {
+		close(p.over)
+	}
+	return m, err
+}
+
+// await returns when the slice's clock reads t, when early is closed, or, with
+// its error, when ctx is done.
+func (p *playing) await(ctx context.Context, t int64, early <-chan struct{}) error {
+	timer := time.NewTimer(time.Duration(t - p.now()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-early:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// abandon ends the window, if it hasn't ended, and hangs up for every client.
+func (p *playing) abandon(clients []*client) {
+	now := p.now()
+	p.abandoned.Store(true)
+	p.window.from.Store(min(p.window.from.Load(), now))
+	p.window.to.Store(min(p.window.to.Load(), now))
+	select {
+	case <-p.over:
+	default:
+		close(p.over)
+	}
+	p.interrupt()
+	for _, c := range clients {
+		c.abandon()
+	}
+}
+
+// outcome adds up what the clients saw, when none of them runs any more.
+func (p *playing) outcome(clients []*client, m marks, cpu time.Duration) Outcome {
+	from, to := p.window.from.Load(), p.window.to.Load()
+	l := result.Load{
+		WindowUs: us(to - from),
+		Clients:  len(clients),
+		Latency:  result.NewHistogram(), FirstByte: result.NewHistogram(), Connect: result.NewHistogram(),
+		Service: result.NewHistogram(), Waited: result.NewHistogram(),
+		CPUUs:           us(int64(cpu)),
+		WindowCPUUs:     us(int64(m.cpu[1] - m.cpu[0])),
+		WindowCPUWallUs: us(m.wall[1] - m.wall[0]),
+		CPUs:            runtime.GOMAXPROCS(0), // as many as can run Go code at once, which for clients is all that counts
+	}
+	var covered int64
+	firstErrorAt := int64(never)
+	for _, c := range clients {
+		l.Requests += c.requests
+		l.RequestsAll += c.requestsAll
+		l.PlanUsed += c.planUsed
+		l.Connections += c.connections
+		l.Errors.Add(c.errors)
+		l.Stale += c.stale
+		l.Unfinished += c.unfinished
+		if !c.finished {
+			l.Starved++
+		}
+		if c.firstError != nil && c.firstErrorAt < firstErrorAt {
+			l.FirstError, firstErrorAt = c.firstError.Error(), c.firstErrorAt
+		}
+		covered += c.covered
+	}
+	if clientTime := float64(to-from) * float64(len(clients)); clientTime > 0 {
+		l.LittleResidual = max(0, 1-float64(covered)/clientTime)
+	}
+	for _, r := range p.engine.recorders {
+		r.mergeInto(&l)
+	}
+	o := Outcome{Load: l, SettledUs: from / int64(time.Microsecond)}
+	if to > from {
+		o.WindowStart, o.WindowEnd = p.begin.Add(time.Duration(from)), p.begin.Add(time.Duration(to))
+	}
+	return o
+}
+
+func us(ns int64) float64 { return float64(ns) / float64(time.Microsecond) }
