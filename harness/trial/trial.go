@@ -1,0 +1,456 @@
+// Package trial is the experiment: it visits servers in short slices, in
+// random order, round after round, over fresh processes, and writes down what
+// each slice gave before the next begins.
+//
+// Its position: on a machine whose speed drifts, only what is measured side by
+// side can be compared. So every model of a round plays the same place of the
+// plan within the same second or so, the order is drawn anew each round, and
+// processes are started anew for each block, since two processes of one and
+// the same program differ too. The reference takes part twice; its twin shows
+// what a difference of nothing looks like here.
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"workbench/harness/analysis"
+	"workbench/harness/load"
+	"workbench/harness/process"
+	"workbench/harness/result"
+	"workbench/harness/scenario"
+)
+
+// A Plan is what a run does: experiments, one after the other, under one
+// setup.
+type Plan struct {
+	Setup
+	Experiments []Experiment
+}
+
+// Setup is what all experiments of a run share.
+type Setup struct {
+	Seed       uint64
+	Engine     string // of the clients
+	Backlog    int    // connections; 0 is the system's limit
+	ServerCPUs process.CPUs
+	LoadCPUs   process.CPUs
+	SpinPerUs  float64 // from process.Calibrate
+}
+
+// An Experiment is one scenario over some models.
+type Experiment struct {
+	Name      string // unique in the plan, fit for a file's name
+	Scenario  scenario.Scenario
+	Entries   []result.Entry
+	Reference string // label of an entry; "" where a model runs alone
+
+	Budget time.Duration // no block begins that would not end within it; the pilot is not in it
+	Blocks int           // at most so many; 0 for as many as the budget holds
+	Rounds int           // of a block
+	Slice  time.Duration // length of a counted window; 0 for what the pilot says
+	Most   time.Duration // the longest window that the pilot may choose for the sake of many completions
+}
+
+// What the pilot's choices are bound by.
+const (
+	shortestSettle = 15 * time.Millisecond
+	longestSettle  = 5 * time.Second
+	ShortestSlice  = 50 * time.Millisecond
+	completions    = 200 // that a window should see
+	largeAfter     = 3   // rounds
+)
+
+// How long things that should be over at once may take.
+const idlePatience = 5 * time.Second
+
+// An Event is progress, for whoever watches.
+type Event struct {
+	Experiment int // from 0
+	Doing      string
+	Block      int // completed blocks
+	Elapsed    time.Duration
+	Notable    bool // worth a line of its own even where nobody watches
+}
+
+// A Watcher is told how a run gets on, on the goroutine that runs it, between
+// slices.
+type Watcher struct {
+	Progress func(Event)
+	Done     func(result.Experiment) // an experiment is over, interrupted or not
+}
+
+// Run plays the plan and returns what was seen. run brings what is known
+// before: name, command, environment. The record in dir is complete up to the
+// slice at hand whenever the program should die. An error means that the
+// record could not be written, or that nothing could be started; what was
+// measured until then is returned with it. When ctx is done Run ends within
+// a second, and says so in StoppedBy.
+func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watcher) (result.Run, error) {
+	before := process.LookAtHost()
+	for _, e := range plan.Experiments {
+		run.Experiments = append(run.Experiments, describe(e, plan.Seed))
+	}
+	if err := dir.WriteRun(run); err != nil {
+		return run, err
+	}
+	for i, e := range plan.Experiments {
+		t := &trial{Setup: plan.Setup, exp: e, out: &run.Experiments[i], tell: func(ev Event) {
+			ev.Experiment = i
+			w.Progress(ev)
+		}}
+		err := t.run(ctx, dir)
+		run.Environment.GOMAXPROCS = max(run.Environment.GOMAXPROCS, t.gomaxprocs)
+		run.Environment.StealUs = process.LookAtHost().Since(before).StealUs
+		run.StoppedBy = t.out.StoppedBy
+		if err := errors.Join(err, dir.WriteRun(run)); err != nil {
+			return run, err
+		}
+		w.Done(*t.out)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return run, nil
+}
+
+// describe is an experiment's part of the record before anything is measured.
+func describe(e Experiment, seed uint64) result.Experiment {
+	return result.Experiment{
+		Name:       e.Name,
+		Scenario:   e.Scenario.Name,
+		Load:       e.Scenario,
+		Flags:      e.Scenario.Flags(),
+		Clients:    e.Scenario.Clients,
+		Loop:       e.Scenario.Loop,
+		PlanDigest: scenario.NewPlan(e.Scenario, seed).Digest(),
+		Reference:  e.Reference,
+		Entries:    e.Entries,
+	}
+}
+
+// A trial is one experiment at work.
+type trial struct {
+	Setup
+	exp  Experiment
+	out  *result.Experiment
+	log  *result.SliceLog
+	tell func(Event)
+
+	begun      time.Time // when the first block did
+	slices     []result.Slice
+	round      int                        // over the whole experiment
+	length     map[string]lengths         // by label, from the pilot
+	leftOut    map[string]string          // labels that take no further part, and why
+	servers    map[string]*process.Server // of the block at hand
+	clients    *process.Clients
+	clientLoss int // times that the clients' process was lost
+	gomaxprocs int
+}
+
+// lengths of the parts of a model's slices.
+type lengths struct{ settle, count time.Duration }
+
+// run plays the experiment and fills in t.out. An error means that the record
+// can't be written, or that the clients can't be kept alive.
+func (t *trial) run(ctx context.Context, dir *result.Dir) (err error) {
+	if t.log, err = dir.Slices(t.exp.Name); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.log.Close()) }()
+	t.length, t.leftOut = map[string]lengths{}, map[string]string{}
+	defer t.stopBlock()
+	began := time.Now()
+	err = t.measure(ctx)
+	switch {
+	case ctx.Err() != nil:
+		t.out.StoppedBy, err = "interrupt", nil
+	case err == nil:
+		t.out.StoppedBy = "budget"
+	}
+	t.out.DurationS = time.Since(began).Seconds()
+	t.out.Cells, t.out.Comparisons, t.out.Warnings = analysis.Analyse(*t.out, t.slices)
+	return err
+}
+
+func (t *trial) measure(ctx context.Context) error {
+	t.progress("pilot", false)
+	if err := t.startBlock(ctx); err != nil {
+		return err
+	}
+	for _, e := range t.exp.Entries {
+		if err := t.pilot(ctx, e); err != nil {
+			return err
+		}
+	}
+	t.stopBlock()
+	t.begun = time.Now()
+	for block := 0; t.exp.Blocks == 0 || block < t.exp.Blocks; block++ {
+		spent := time.Since(t.begun)
+		if block > 0 && spent+spent/time.Duration(block) > t.exp.Budget || len(t.active()) == 0 {
+			break
+		}
+		if err := t.block(ctx, block); err != nil {
+			return err
+		}
+		t.out.Blocks = block + 1
+	}
+	return nil
+}
+
+// active returns the entries that still take part.
+func (t *trial) active() []result.Entry {
+	return slices.DeleteFunc(slices.Clone(t.exp.Entries), func(e result.Entry) bool {
+		_, gone := t.leftOut[e.Label]
+		return gone
+	})
+}
+
+// block plays one set of fresh processes: a warm-up and the rounds.
+func (t *trial) block(ctx context.Context, block int) error {
+	if err := t.startBlock(ctx); err != nil {
+		return err
+	}
+	defer t.stopBlock()
+	for _, e := range t.order(t.active()) {
+		l := t.lengths(e)
+		warm := load.Job{Count: min(l.count, ShortestSlice)}
+		if err := t.slice(ctx, e, result.PhaseWarm, block, 0, warm); err != nil {
+			return err
+		}
+	}
+	for range t.exp.Rounds {
+		for place, e := range t.order(t.active()) {
+			t.progress(e.Label, false)
+			l := t.lengths(e)
+			if err := t.slice(ctx, e, result.PhaseRound, block, place, load.Job{Settle: l.settle, Count: l.count}); err != nil {
+				return err
+			}
+		}
+		t.round++
+		t.out.Rounds = t.round
+		if t.round == largeAfter {
+			t.leaveOutLarge()
+		}
+	}
+	return nil
+}
+
+// order draws the order of a round from the seed.
+func (t *trial) order(entries []result.Entry) []result.Entry {
+	r := rand.New(rand.NewPCG(t.Seed, uint64(t.round)))
+	r.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+	return entries
+}
+
+// leaveOutLarge takes those entries out of the further rounds of which nothing
+// is in doubt: time is better spent on the others.
+func (t *trial) leaveOutLarge() {
+	for _, e := range t.active() {
+		if analysis.Large(*t.out, t.slices, e.Label) {
+			t.leftOut[e.Label] = "large"
+			if s := t.servers[e.Label]; s != nil {
+				s.Stop()
+				delete(t.servers, e.Label)
+			}
+			t.progress(fmt.Sprintf("%s is more than 2 × from %s in the pilot and in %d rounds: left out of the further ones", e.Label, t.exp.Reference, largeAfter), true)
+		}
+	}
+}
+
+// startBlock starts fresh processes for everybody who takes part. A server
+// that doesn't start is a failure of its model.
+func (t *trial) startBlock(ctx context.Context) (err error) {
+	t.servers = map[string]*process.Server{}
+	if t.clients, err = process.StartClients(t.LoadCPUs); err != nil {
+		return err
+	}
+	for _, e := range t.order(t.active()) {
+		s, err := process.StartServer(ctx, t.ServerCPUs, process.ServerConfig{
+			Model:        e.Model,
+			Conversation: t.exp.Scenario.Conversation,
+			Backlog:      t.Backlog,
+			SpinPerUs:    t.SpinPerUs,
+		})
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			if err := t.fail(e, t.newSlice(e, result.PhaseWarm, t.out.Blocks, 0), err); err != nil {
+				return err
+			}
+		default:
+			t.servers[e.Label] = s
+			t.gomaxprocs = s.GOMAXPROCS
+		}
+	}
+	return nil
+}
+
+// stopBlock ends all processes of the block.
+func (t *trial) stopBlock() {
+	for _, s := range t.servers {
+		s.Stop()
+	}
+	if t.clients != nil {
+		t.clients.Stop()
+	}
+	t.servers, t.clients = nil, nil
+}
+
+// pilot takes a short look at a model and settles the lengths of its slices.
+func (t *trial) pilot(ctx context.Context, e result.Entry) error {
+	if t.servers[e.Label] == nil {
+		return nil // it failed to start
+	}
+	err := t.slice(ctx, e, result.PhasePilot, -1, 0, load.Job{
+		Settle:         shortestSettle,
+		SettleUntilAll: longestSettle,
+		Count:          ShortestSlice,
+		MinRequests:    completions,
+		CountMax:       max(t.exp.Most/2, ShortestSlice),
+	})
+	if err != nil {
+		return err
+	}
+	if s := t.slices[len(t.slices)-1]; s.Failed == "" {
+		t.length[e.Label] = t.exp.lengths(s)
+	}
+	return nil
+}
+
+// lengths derives from a pilot slice how long a model's slices settle and
+// count: until every client has been answered, and a quarter more; then long
+// enough for one response time (a shorter window would censor it) and, within
+// bounds, 200 completions.
+func (e Experiment) lengths(pilot result.Slice) lengths {
+	l := lengths{settle: time.Duration(pilot.SettleUs) * time.Microsecond * 5 / 4}
+	l.settle = min(max(l.settle, shortestSettle), longestSettle)
+	if e.Slice > 0 {
+		l.count = e.Slice
+		return l
+	}
+	l.count = ShortestSlice
+	if pilot.Load.Requests > 0 {
+		each := time.Duration(pilot.Load.WindowUs * float64(time.Microsecond) / float64(pilot.Load.Requests))
+		l.count = max(l.count, min(completions*each, e.Most), pilot.Load.Latency.Mean())
+	}
+	return l
+}
+
+// lengths are those that the pilot settled, or bounds that suit most models
+// where the pilot's slice was lost with the clients.
+func (t *trial) lengths(e result.Entry) lengths {
+	if l, ok := t.length[e.Label]; ok {
+		return l
+	}
+	return lengths{settle: longestSettle / 10, count: max(t.exp.Slice, ShortestSlice)}
+}
+
+// newSlice is a slice without its figures.
+func (t *trial) newSlice(e result.Entry, phase string, block, place int) result.Slice {
+	return result.Slice{
+		Schema:     result.SliceSchema,
+		Experiment: t.exp.Name,
+		Phase:      phase,
+		Block:      block,
+		Round:      t.round,
+		Place:      place,
+		Label:      e.Label,
+		Started:    time.Now().UTC(),
+	}
+}
+
+// slice plays one slice and writes it down. A model's failure is written down
+// too, ends its part in the experiment, and is no error.
+func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, place int, job load.Job) error {
+	s := t.newSlice(e, phase, block, place)
+	server := t.servers[e.Label]
+	job.Addr, job.Scenario, job.Seed = server.Addr, t.exp.Scenario, t.Seed
+	job.Block, job.Round, job.Timeout = block, t.round, load.DefaultTimeout
+	s.SettleUs, s.CountUs = job.Settle.Microseconds(), job.Count.Microseconds()
+
+	host := process.LookAtHost()
+	var window process.Window
+	if job.SettleUntilAll == 0 { // else nobody knows yet when it will be
+		window = process.Window{From: job.Settle, Until: job.Settle + job.Count}
+	}
+	if err := server.Begin(ctx, window); err != nil {
+		return t.failUnless(ctx, e, s, err)
+	}
+	outcome, err := t.clients.Play(ctx, t.Engine, job)
+	if err != nil {
+		return t.lostClients(ctx, s, err)
+	}
+	used, err := server.End(ctx, idlePatience)
+	s.Host = process.LookAtHost().Since(host)
+	s.Load = &outcome.Load
+	if phase == result.PhasePilot {
+		s.SettleUs = outcome.SettledUs
+	}
+	if err != nil {
+		return t.failUnless(ctx, e, s, err)
+	}
+	s.Server = &used
+	return t.keep(s)
+}
+
+// keep writes a slice down.
+func (t *trial) keep(s result.Slice) error {
+	t.slices = append(t.slices, s)
+	return t.log.Append(s)
+}
+
+func (t *trial) failUnless(ctx context.Context, e result.Entry, s result.Slice, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return t.fail(e, s, err)
+}
+
+// fail writes down that a model failed, and goes on without it.
+func (t *trial) fail(e result.Entry, s result.Slice, why error) error {
+	s.Failed = why.Error()
+	t.leftOut[e.Label] = s.Failed
+	t.out.Failures = append(t.out.Failures, result.Failure{Label: e.Label, Reason: s.Failed})
+	if server := t.servers[e.Label]; server != nil {
+		server.Stop()
+		delete(t.servers, e.Label)
+	}
+	t.progress(fmt.Sprintf("%s failed and is left out: %v", e.Label, why), true)
+	return t.keep(s)
+}
+
+// mostLosses is how often the clients' process may be lost in one experiment.
+const mostLosses = 3
+
+// lostClients writes down a slice that was lost with the clients, which is no
+// fault of the model, and starts the clients anew.
+func (t *trial) lostClients(ctx context.Context, s result.Slice, why error) (err error) {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.Failed = why.Error()
+	if err := t.keep(s); err != nil {
+		return err
+	}
+	t.progress(fmt.Sprintf("a slice of %s is lost: %v", s.Label, why), true)
+	if t.clientLoss++; t.clientLoss > mostLosses {
+		return fmt.Errorf("%s: the clients were lost %d times, the last time so: %w", t.exp.Name, t.clientLoss, why)
+	}
+	t.clients.Stop()
+	t.clients, err = process.StartClients(t.LoadCPUs)
+	return err
+}
+
+func (t *trial) progress(doing string, notable bool) {
+	ev := Event{Doing: doing, Block: t.out.Blocks, Notable: notable}
+	if !t.begun.IsZero() {
+		ev.Elapsed = time.Since(t.begun)
+	}
+	t.tell(ev)
+}
