@@ -1,0 +1,170 @@
+// Workbench compares how servers may schedule their connections.
+//
+// It runs interchangeable servers (iterative, a goroutine per connection, a
+// fixed pool, a bounded group) that differ in their scheduling alone, plays
+// identical load against each in processes of their own, and says what
+// differs, by how much, and what limited each.
+//
+//	workbench run                        a tour of about a minute
+//	workbench run --scenario io --model pool:workers=4
+//	workbench serve --model iterative    a server to talk to
+//	workbench models                     what there is
+//	workbench scenarios
+//
+// Results go to standard output, progress and warnings to standard error.
+// It exits with 0 when done, 1 when something failed, 2 on wrong usage, 3 when
+// it measured but no figure is valid, and 130 when interrupted, the record
+// kept.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"workbench/harness/process"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInvalid     = 3
+	exitInterrupted = 130
+)
+
+func main() {
+	if process.IsChild() {
+		os.Exit(process.RunChild())
+	}
+	// Ctrl-C and SIGTERM end gently; the second one ends at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// commands are what the program can do.
+type commands struct {
+	Run       runCmd       `cmd:"" help:"Compare models under a load, and say what differs."`
+	Serve     serveCmd     `cmd:"" help:"Run one model as a server that a browser, curl, telnet or a load tool can talk to."`
+	Models    modelsCmd    `cmd:"" help:"List the models and their parameters."`
+	Scenarios scenariosCmd `cmd:"" help:"List the named loads, or show one as flags."`
+
+	Sweep   laterCmd `cmd:"" hidden:""`
+	Compare laterCmd `cmd:"" hidden:""`
+	Report  laterCmd `cmd:"" hidden:""`
+	Cite    laterCmd `cmd:"" hidden:""`
+	Doctor  laterCmd `cmd:"" hidden:""`
+}
+
+// terminal is where a command writes to.
+type terminal struct {
+	out io.Writer // results
+	err io.Writer // progress, warnings
+}
+
+// Main runs the command that args name and returns the code to exit with.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c commands
+	exited := -1 // by --help
+	parser, err := kong.New(&c,
+		kong.Name("workbench"),
+		kong.Description("Compares how servers may schedule their connections: same listener, same conversation, same load, another concurrency model."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Bind(args),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "workbench:", err)
+		return exitFailed
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "workbench:", usageHint(err))
+		return exitUsage
+	}
+	k.BindTo(ctx, (*context.Context)(nil))
+	k.Bind(terminal{stdout, stderr})
+	if err := k.Run(); err != nil {
+		end := errorOf(err)
+		if end.err != nil {
+			fmt.Fprintln(stderr, "workbench:", end.err)
+		}
+		return end.code
+	}
+	return exitDone
+}
+
+// exitError ends the program with a code. What there is to say, if anything,
+// is one line.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string { return e.err.Error() }
+func (e exitError) Unwrap() error { return e.err }
+
+// wrong is an error of usage: what the user asked for makes no sense.
+func wrong(err error) error { return exitError{exitUsage, err} }
+
+// errorOf returns err as an exitError: a failure, unless it says otherwise.
+func errorOf(err error) exitError {
+	if end, ok := errors.AsType[exitError](err); ok {
+		return end
+	}
+	return exitError{exitFailed, err}
+}
+
+// usageHint names what would be right where the parser of flags doesn't.
+func usageHint(err error) error {
+	parse, ok := errors.AsType[*kong.ParseError](err)
+	if !ok {
+		return err
+	}
+	text := err.Error()
+	switch node := parse.Context.Selected(); {
+	case strings.Contains(text, "unknown flag") && node != nil:
+		var flags []string
+		for _, group := range node.AllFlags(true) {
+			for _, f := range group {
+				flags = append(flags, "--"+f.Name)
+			}
+		}
+		return fmt.Errorf("%w (flags: %s)", err, strings.Join(flags, " "))
+	case node == nil:
+		return fmt.Errorf("%w (commands: run, serve, models, scenarios; see workbench --help)", err)
+	}
+	return err
+}
+
+// laterCmd is a command of the design that this version doesn't have.
+type laterCmd struct {
+	Args []string `arg:"" optional:"" passthrough:""`
+}
+
+// Run says so.
+func (laterCmd) Run(args []string) error {
+	return wrong(fmt.Errorf("the command %s is not there yet (commands: run, serve, models, scenarios)", args[0]))
+}
+
+// later is a flag of the design that this version doesn't have.
+type later struct{}
+
+// Decode says so.
+func (later) Decode(*kong.DecodeContext) error { return errors.New("is not there yet") }
+
+// IsBool lets a flag be refused before its missing value is.
+func (later) IsBool() bool { return true }
