@@ -96,15 +96,8 @@ func (s *Server) End(ctx context.Context, patience time.Duration) (result.Server
 	return *r.Server, nil
 }
 
-// Alive reports whether the process still runs.
-func (s *Server) Alive() bool {
-	select {
-	case <-s.c.gone:
-		return false
-	default:
-		return true
-	}
-}
+// PID is the process's number.
+func (s *Server) PID() int { return s.c.cmd.Process.Pid }
 
 // Stop ends the process and waits for it.
 func (s *Server) Stop() { s.c.stop() }
@@ -132,6 +125,9 @@ func (l *Clients) Play(ctx context.Context, engine string, job load.Job) (load.O
 	}
 	return *r.Outcome, nil
 }
+
+// PID is the process's number.
+func (l *Clients) PID() int { return l.c.cmd.Process.Pid }
 
 // Stop ends the process and waits for it.
 func (l *Clients) Stop() { l.c.stop() }
