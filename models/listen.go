@@ -23,7 +23,10 @@ import (
 //
 // addr is "host:port"; port 0 takes a free one.
 func Listen(ctx context.Context, addr string, backlog int) (*net.TCPListener, error) {
-	if most := somaxconn(); backlog < 0 || most > 0 && backlog > most {
+	if backlog < 0 {
+		return nil, fmt.Errorf("backlog %d: must not be negative (0 stands for the system's limit)", backlog)
+	}
+	if most := somaxconn(); most > 0 && backlog > most {
 		return nil, fmt.Errorf("backlog %d: must be 0 to %d, the system's limit (net.core.somaxconn)", backlog, most)
 	}
 	lc := net.ListenConfig{KeepAlive: -time.Second, Control: control}

@@ -35,7 +35,7 @@ func (x *Exchange) AcceptWhen(ctx context.Context, ln *net.TCPListener, ready fu
 	return func(yield func(*Conn) bool) {
 		x.stopWith(ctx)
 		interrupt := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(past) })
-		defer x.turned.Wait()
+		defer x.waitForLeaving()
 		defer ln.Close()
 		defer interrupt()
 		var backoff time.Duration
@@ -56,8 +56,11 @@ func (x *Exchange) AcceptWhen(ctx context.Context, ln *net.TCPListener, ready fu
 	}
 }
 
+// acceptor is what accept needs of a listener.
+type acceptor interface{ AcceptTCP() (*net.TCPConn, error) }
+
 // accept returns the next connection, or an error that will not pass.
-func (x *Exchange) accept(ctx context.Context, ln *net.TCPListener, backoff *time.Duration) (*net.TCPConn, error) {
+func (x *Exchange) accept(ctx context.Context, ln acceptor, backoff *time.Duration) (*net.TCPConn, error) {
 	for {
 		nc, err := ln.AcceptTCP()
 		switch {
@@ -111,11 +114,27 @@ const rejection = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain;
 func (x *Exchange) Reject(ctx context.Context, c *Conn) {
 	x.stopWith(ctx)
 	x.turns()
-	x.turned.Go(func() {
+	go func() {
 		if !x.stopping.Load() && c.write([]byte(rejection), 0) {
 			c.linger()
 		}
 		c.moment(Moment{Event: TurnedAway})
 		c.close(false)
-	})
+		x.mu.Lock()
+		if x.leaving--; x.leaving == 0 {
+			x.left.Broadcast()
+		}
+		x.mu.Unlock()
+	}()
+}
+
+// waitForLeaving waits for connections that are being turned away. Several
+// loops of a model may accept, so that one of them waits here while another
+// still rejects: a WaitGroup would call that misuse.
+func (x *Exchange) waitForLeaving() {
+	x.mu.Lock()
+	for x.leaving > 0 {
+		x.left.Wait()
+	}
+	x.mu.Unlock()
 }

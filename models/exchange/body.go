@@ -2,12 +2,18 @@ package exchange
 
 // bodyReader reads a request's body and drops it. It remembers where it is in
 // a chunked body to the byte, so that it never needs what it has seen.
+//
+// Lines of a chunked body end with CR LF and nothing else: what lets a head's
+// line end with LF alone (RFC 9112, 2.2) doesn't hold here, and two parties
+// that disagree on where a body ends are what request smuggling is made of.
 type bodyReader struct {
-	where bodyState
-	left  int64 // bytes still to come: of the body, or of the chunk
-	total int64 // bytes of chunks so far
-	line  int   // length of the size line or trailer line so far
-	extra int   // bytes of trailers so far
+	where  bodyState
+	left   int64 // bytes still to come: of the body, or of the chunk
+	total  int64 // bytes of chunks so far
+	digits int   // of the chunk's size so far
+	line   int   // bytes of the size line so far
+	excess int64 // bytes of framing so far, past what the chunks' bytes account for
+	extra  int   // bytes of trailers so far
 }
 
 type bodyState uint8
@@ -15,20 +21,25 @@ type bodyState uint8
 const (
 	bodyDone bodyState = iota
 	bodyLength
-	chunkSize // the digits of a chunk's size
-	chunkExt  // the rest of its line
+	chunkSize  // the digits of a chunk's size
+	chunkSpace // white space behind them
+	chunkExt   // extensions behind them
 	chunkSizeLF
 	chunkBytes
 	chunkEnd // the line end behind a chunk's bytes
 	chunkEndLF
-	trailer // at the beginning of a line, or in it
+	trailer // at the beginning of a trailer line, or of the last, empty line
+	trailerName
+	trailerValue
 	trailerLF
+	trailerEndLF
 )
 
 // Bounds of what surrounds a chunked body's bytes.
 const (
-	maxChunkLine = 4 << 10 // of a size line with its extensions
+	maxChunkLine = 4<<10 - 1 // of a size line with its extensions, its end aside
 	maxTrailers  = MaxHead
+	maxExcess    = 16 << 10 // of framing that no chunk's bytes account for
 )
 
 func (b *bodyReader) start(r *request) {
@@ -69,94 +80,114 @@ func (b *bodyReader) read(in []byte) (rest []byte, _ status, why string) {
 
 // step takes one byte of a chunked body's framing.
 func (b *bodyReader) step(c byte) (status, string) {
-	const malformed = "the chunked body is malformed"
+	switch {
+	case b.where <= chunkExt && c != '\r':
+		if b.line++; b.line > maxChunkLine {
+			return statusBadRequest, "a line of the chunked body is too long"
+		}
+	case b.where >= trailer:
+		if b.extra++; b.extra > maxTrailers {
+			return statusHeadTooLarge, "the trailers are over 16 KiB"
+		}
+	}
+	next := bodyDone // stands for none
 	switch b.where {
 	case chunkSize:
 		v, ok := hexValue(c)
 		switch {
 		case ok:
-			b.line++
+			if b.digits++; b.digits > 16 {
+				break // an endless row of zeros
+			}
 			if b.left = b.left<<4 | v; b.total+b.left > MaxBody {
 				return statusTooLarge, "the body is over 1 MiB"
 			}
-			if b.line > 16 {
-				return statusBadRequest, malformed // an endless row of zeros
-			}
-			return "", ""
-		case b.line == 0:
-			return statusBadRequest, malformed
+			next = chunkSize
+		case b.digits == 0:
 		case c == '\r':
-			b.where = chunkSizeLF
-		case c == '\n':
-			b.sized()
-		case c == ';' || c == ' ' || c == '\t':
-			b.where = chunkExt
-		default:
-			return statusBadRequest, malformed
+			next = chunkSizeLF
+		case c == ' ' || c == '\t':
+			next = chunkSpace
+		case c == ';':
+			next = chunkExt
 		}
-	case chunkExt:
-		b.line++
-		switch {
-		case c == '\r':
-			b.where = chunkSizeLF
-		case c == '\n':
-			b.sized()
-		case b.line > maxChunkLine || class[c]&inValue == 0:
-			return statusBadRequest, malformed
-		}
-	case chunkSizeLF:
-		if c != '\n' {
-			return statusBadRequest, malformed
-		}
-		b.sized()
-	case chunkEnd:
+	case chunkSpace: // net/http takes it before the line's end, and nowhere else
 		switch c {
 		case '\r':
-			b.where = chunkEndLF
-		case '\n':
-			b.where = chunkSize
-		default:
-			return statusBadRequest, malformed
+			next = chunkSizeLF
+		case ' ', '\t':
+			next = chunkSpace
+		}
+	case chunkExt:
+		switch {
+		case c == '\r':
+			next = chunkSizeLF
+		case class[c]&inValue != 0:
+			next = chunkExt
+		}
+	case chunkSizeLF:
+		if c == '\n' {
+			return b.sized()
+		}
+	case chunkEnd:
+		if c == '\r' {
+			next = chunkEndLF
 		}
 	case chunkEndLF:
-		if c != '\n' {
-			return statusBadRequest, malformed
+		if c == '\n' {
+			next = chunkSize
 		}
-		b.where = chunkSize
 	case trailer:
-		if b.extra++; b.extra > maxTrailers {
-			return statusHeadTooLarge, "the trailers are over 16 KiB"
-		}
 		switch {
-		case c == '\n' && b.line == 0:
-			b.where = bodyDone
-		case c == '\n':
-			b.line = 0
 		case c == '\r':
-			b.where = trailerLF
-		case class[c]&inValue == 0:
-			return statusBadRequest, malformed
-		default:
-			b.line++
+			next = trailerEndLF
+		case class[c]&inToken != 0:
+			next = trailerName
+		}
+	case trailerName:
+		switch {
+		case c == ':':
+			next = trailerValue
+		case class[c]&inToken != 0:
+			next = trailerName
+		}
+	case trailerValue:
+		switch {
+		case c == '\r':
+			next = trailerLF
+		case class[c]&inValue != 0:
+			next = trailerValue
 		}
 	case trailerLF:
-		switch {
-		case c != '\n':
-			return statusBadRequest, malformed
-		case b.line == 0:
+		if c == '\n' {
+			next = trailer
+		}
+	case trailerEndLF:
+		if c == '\n' {
 			b.where = bodyDone
-		default:
-			b.where, b.line = trailer, 0
+			return "", ""
 		}
 	}
+	if next == bodyDone {
+		return statusBadRequest, "the chunked body is malformed"
+	}
+	b.where = next
 	return "", ""
 }
 
 // sized is called at the end of a chunk's size line.
-func (b *bodyReader) sized() {
-	b.line = 0
+func (b *bodyReader) sized() (status, string) {
+	// A byte of body may cost five of framing ("1\r\nX\r\n"), but extensions
+	// must not make it any number: 16 bytes for each chunk and 2 for each of
+	// its bytes are free, as in net/http.
+	b.excess = max(0, b.excess+int64(b.line)+2-16-2*b.left)
+	if b.excess > maxExcess {
+		return statusBadRequest, "the chunked body is mostly framing"
+	}
 	b.total += b.left
+	b.line, b.digits = 0, 0
 	if b.where = chunkBytes; b.left == 0 {
 		b.where = trailer
 	}
+	return "", ""
 }

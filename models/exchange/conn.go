@@ -30,7 +30,9 @@ type Conn struct {
 	id     uint64
 	worker int
 	m      Machine
-	begun  bool // something of the answer at hand was written
+	begun  bool // something of the answer at hand may have been written
+	date   func() []byte
+	dated  time.Time // when date was called for the answer at hand
 
 	in     []byte      // what is read
 	out    []byte      // a head with a body that fits behind it
@@ -51,17 +53,20 @@ type Conn struct {
 }
 
 func newConn(x *Exchange) *Conn {
-	return &Conn{x: x, in: make([]byte, readSize), out: make([]byte, 0, readSize)}
+	c := &Conn{x: x, in: make([]byte, readSize), out: make([]byte, 0, readSize)}
+	if x.opts.Conversation == HTTP {
+		c.date = func() []byte {
+			c.dated = time.Now() // write needs it too, and asking twice is a cost to see
+			return x.dateHeader(c.dated)
+		}
+	}
+	return c
 }
 
 func (c *Conn) reset(nc stream) {
-	c.nc, c.worker, c.begun, c.waits = nc, -1, false, false
+	c.nc, c.worker, c.begun, c.waits, c.dated = nc, -1, false, false, time.Time{}
 	c.readDeadline, c.writeDeadline = deadline{}, deadline{}
-	var date func() []byte
-	if c.x.opts.Conversation == HTTP {
-		date = c.x.dateHeader
-	}
-	c.m.Reset(c.x.opts.Conversation, date)
+	c.m.Reset(c.x.opts.Conversation, c.date)
 }
 
 // RemoteAddr is the client's address.
@@ -70,8 +75,8 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 // Hold has the whole conversation on c and closes it. It blocks until then:
 // for as long as the client keeps the connection, asks for work and is within
 // its timeouts. It never panics. When ctx is done it returns at once if no
-// request has been read whole, and after its answer otherwise, within the
-// grace.
+// request has been read whole, and after its answer and the close that this
+// needs otherwise, within the grace.
 func (x *Exchange) Hold(ctx context.Context, c *Conn) { x.HoldBy(ctx, -1, c) }
 
 // HoldBy is Hold by one of the workers that were declared: 0 ≤ worker < n, or
@@ -98,6 +103,7 @@ func (c *Conn) converse() (how Closing) {
 		if c.x.stopping.Load() {
 			c.m.Stop()
 		}
+		c.begun = false
 		switch c.m.Next() {
 		case NeedMore:
 			if !c.read() {
@@ -113,8 +119,7 @@ func (c *Conn) converse() (how Closing) {
 				return CloseNow
 			}
 			if !c.m.Interim() {
-				c.x.requests.Add(1)
-				c.moment(Moment{Event: Answered})
+				c.answered()
 			}
 		case Close:
 			return c.m.Closing()
@@ -135,7 +140,14 @@ func (c *Conn) panicked(p any) Closing {
 	if !c.write(head, n) {
 		return CloseNow
 	}
+	c.answered()
 	return c.m.Closing()
+}
+
+// answered counts an answer that was written whole.
+func (c *Conn) answered() {
+	c.x.requests.Add(1)
+	c.moment(Moment{Event: Answered})
 }
 
 // read waits for bytes and feeds them. It reports false when the connection
@@ -225,7 +237,11 @@ func (c *Conn) perform(w Work) (done bool) {
 func (c *Conn) write(head []byte, n int64) bool {
 	x := c.x
 	c.begun = true
-	c.writeDeadline.begin(time.Now(), x.opts.WriteTimeout)
+	now := c.dated
+	if c.dated = (time.Time{}); now.IsZero() {
+		now = time.Now()
+	}
+	c.writeDeadline.begin(now, x.opts.WriteTimeout)
 	small := int64(len(head))+n <= int64(cap(c.out))
 	if small { // one plain write is cheaper than one that gathers
 		c.out = append(append(c.out[:0], head...), filler[:n]...)
@@ -255,7 +271,6 @@ func (c *Conn) write(head []byte, n int64) bool {
 		}
 		switch {
 		case err == nil:
-			c.begun = false
 			return true
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return false
@@ -267,25 +282,27 @@ func (c *Conn) write(head []byte, n int64) bool {
 }
 
 // linger half-closes and drops what the peer still sends until it closes too,
-// the bounds of a lingering close are reached, or the grace is over.
+// the bounds of a lingering close are reached, or the grace is over. A stop
+// doesn't cut it short: the answer before it was promised.
 func (c *Conn) linger() {
-	x := c.x
-	if c.nc.CloseWrite() != nil {
+	x, d := c.x, &c.readDeadline
+	if x.opts.LingerTimeout == 0 || c.nc.CloseWrite() != nil {
 		return
 	}
-	end := time.Now().Add(x.opts.LingerTimeout)
-	if x.stopping.Load() {
-		end = earlier(end, x.graceEnds())
-	}
-	if c.nc.SetReadDeadline(end) != nil {
-		return
-	}
+	d.begin(time.Now(), x.opts.LingerTimeout)
 	for left := x.opts.LingerBytes; left > 0; {
-		n, err := c.nc.Read(c.in)
+		err := d.arm(c.nc, setReadDeadline)
+		if x.stopping.Load() && d.noLaterThan(x.graceEnds()) {
+			continue // see stop
+		}
 		if err != nil {
 			return
 		}
+		n, err := c.nc.Read(c.in)
 		left -= int64(n)
+		if err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && d.early(c.nc, setReadDeadline)) {
+			return
+		}
 	}
 }
 

@@ -147,6 +147,7 @@ func (x *Exchange) turns() {
 	x.mu.Lock()
 	x.rejected++
 	x.turning++
+	x.leaving++
 	x.mu.Unlock()
 }
 

@@ -36,7 +36,8 @@ const (
 const OnceRead = 1024
 
 // Options are an exchange's settings, plain and serialisable: a server in a
-// child process gets the same ones. A timeout of 0 is off.
+// child process gets the same ones. A timeout of 0 is off; a grace, or a bound
+// of a lingering close, of 0 means that there is none.
 type Options struct {
 	Conversation  string        `json:"conversation"`   // HTTP or Once
 	HeadTimeout   time.Duration `json:"head_timeout"`   // from the first byte of a head to its last; for the first request from when the connection is held
@@ -101,10 +102,11 @@ type Exchange struct {
 	graceOver chan struct{}
 	graceEnd  atomic.Int64 // nanoseconds since epoch, once stopping
 	watch     sync.Once
-	turned    sync.WaitGroup // connections being turned away
 
 	counters                     // and their lock, which guards these too:
 	all       map[*Conn]struct{} // open connections
+	leaving   int                // goroutines that turn connections away
+	left      sync.Cond          // leaving fell to 0
 	acceptErr error
 }
 
@@ -119,6 +121,7 @@ func New(o Options) (*Exchange, error) {
 		graceOver: make(chan struct{}),
 		all:       make(map[*Conn]struct{}),
 	}
+	x.left.L = &x.mu
 	x.conns.New = func() any { return newConn(x) }
 	return x, nil
 }
@@ -147,7 +150,7 @@ const (
 	Read                    // bytes came in
 	Working                 // work that was asked for begins
 	Worked                  // and ends
-	Answered                // an answer was written whole
+	Answered                // an answer was written whole, a refusal or a 500 too
 	TimedOut                // the peer was too slow
 	Panicked                // the work panicked
 	TurnedAway              // answered 503 without being held
@@ -207,8 +210,7 @@ type dateLine struct {
 }
 
 // dateHeader returns the Date line for now.
-func (x *Exchange) dateHeader() []byte {
-	now := time.Now()
+func (x *Exchange) dateHeader(now time.Time) []byte {
 	d := x.date.Load()
 	if s := now.Unix(); d == nil || d.second != s {
 		d = &dateLine{s, now.UTC().AppendFormat(nil, "Date: Mon, 02 Jan 2006 15:04:05 GMT\r\n")}

@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"math"
+	"net/netip"
 	"time"
 )
 
@@ -96,6 +97,7 @@ func (r *request) parse(head []byte) (status, string) {
 	}
 	var hosts int
 	var keepAlive, closing, te bool
+	var length []byte // the first Content-Length
 	for {
 		line, rest = cutLine(rest)
 		if len(line) == 0 {
@@ -129,10 +131,10 @@ func (r *request) parse(head []byte) (status, string) {
 			switch {
 			case !ok:
 				return statusBadRequest, "Content-Length is not a number"
-			case r.length >= 0 && r.length != n:
+			case length != nil && !bytes.Equal(length, value): // 5 and 05 differ here: RFC 9112, 6.3, allows to refuse any second one
 				return statusBadRequest, "Content-Length is given twice and differs"
 			}
-			r.length = n
+			r.length, length = n, value
 		case isName(name, "transfer-encoding"):
 			if te {
 				return statusBadRequest, "Transfer-Encoding is given twice"
@@ -167,6 +169,7 @@ func (r *request) parseRequestLine(line []byte) (status, string) {
 	if !ok || !isToken(method) {
 		return statusBadRequest, "the request line is not METHOD TARGET VERSION"
 	}
+	r.head = string(method) == "HEAD"
 	target, version, ok := bytes.Cut(rest, []byte{' '})
 	if !ok {
 		return statusBadRequest, "the request line is not METHOD TARGET VERSION"
@@ -180,7 +183,6 @@ func (r *request) parseRequestLine(line []byte) (status, string) {
 		return statusVersion, "the versions that are known here are HTTP/1.1 and HTTP/1.0"
 	}
 	r.minor = min(version[7]-'0', 1) // a higher minor version is compatible: RFC 9110, 2.5
-	r.head = string(method) == "HEAD"
 	return r.parseTarget(target, string(method) == "OPTIONS")
 }
 
@@ -199,7 +201,7 @@ func (r *request) parseTarget(target []byte, options bool) (status, string) {
 			if i := bytes.IndexByte(host, '/'); i >= 0 {
 				host, path = host[:i], host[i:]
 			}
-			if len(host) == 0 || !isHost(host) {
+			if len(host) == 0 || host[0] == ':' || !isHost(host) || !isAddress(host) {
 				return statusBadRequest, "the host in the target is malformed"
 			}
 			break
@@ -315,7 +317,9 @@ const (
 	inToken   = 1 << iota // RFC 9110, 5.6.2
 	inValue               // RFC 9110, 5.5: no control character but tab
 	inVisible             // of a target: no white space, no control character
-	inHost                // of a host and port: RFC 3986, 3.2.2 and 3.2.3
+	inHost                // of a host's name: RFC 3986, 3.2.2, less percent-encoding
+	inLiteral             // of an IPv6 address
+	inPort
 )
 
 var class = func() (t [256]byte) {
@@ -332,8 +336,14 @@ var class = func() (t [256]byte) {
 		case bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), byte(c)) >= 0:
 			t[c] |= inToken
 		}
-		if bytes.IndexByte([]byte("-._~!$&'()*+,;=:[]"), byte(c)) >= 0 {
+		if bytes.IndexByte([]byte("-._~!$&'()*+,;="), byte(c)) >= 0 {
 			t[c] |= inHost
+		}
+		if isHex(byte(c)) || c == ':' || c == '.' {
+			t[c] |= inLiteral
+		}
+		if isDigit(byte(c)) {
+			t[c] |= inPort
 		}
 	}
 	return t
@@ -351,7 +361,36 @@ func all(b []byte, in byte) bool {
 func isToken(b []byte) bool      { return len(b) > 0 && all(b, inToken) }
 func isFieldValue(b []byte) bool { return all(b, inValue) }
 func isVisible(b []byte) bool    { return all(b, inVisible) }
-func isHost(b []byte) bool       { return all(b, inHost) }
+
+// isHost reports whether b is a host and perhaps a port, or nothing: RFC 3986,
+// 3.2.2 and 3.2.3.
+func isHost(b []byte) bool {
+	var host, port []byte
+	if len(b) > 0 && b[0] == '[' {
+		literal, rest, ok := bytes.Cut(b[1:], []byte{']'})
+		if !ok || !all(literal, inLiteral) {
+			return false
+		}
+		host, port, _ = bytes.Cut(rest, []byte{':'})
+		if len(host) > 0 {
+			return false
+		}
+	} else {
+		host, port, _ = bytes.Cut(b, []byte{':'})
+	}
+	return all(host, inHost) && all(port, inPort)
+}
+
+// isAddress reports whether b, a host, is an IPv6 address if it has the
+// brackets of one. It allocates, so the Host header, which nobody here acts
+// upon, is spared.
+func isAddress(b []byte) bool {
+	if b[0] != '[' {
+		return true
+	}
+	a, err := netip.ParseAddr(string(b[1:bytes.IndexByte(b, ']')]))
+	return err == nil && a.Is6()
+}
 
 // isPath reports whether b is visible and its percent signs begin an octet.
 func isPath(b []byte) bool {

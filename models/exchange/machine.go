@@ -125,8 +125,8 @@ func (m *Machine) EOF() { m.eof = true }
 // Timeout says that the peer took too long for the phase the machine is in.
 func (m *Machine) Timeout() { m.late = true }
 
-// Stop makes the next answer the last one, unless bytes of a further request
-// were read already: what was read is answered.
+// Stop makes the next answer the last one, unless a further request's head
+// was read whole already: what was read is answered.
 func (m *Machine) Stop() { m.stop = true }
 
 // Phase says what a machine that needs more is waiting for.
@@ -204,6 +204,7 @@ func (m *Machine) Next() Action {
 // readHead takes the next head from in. It returns !ok, with the action to
 // return, when it can't go on.
 func (m *Machine) readHead() (act Action, ok bool) {
+	m.req.head = false // what is refused before it is parsed has no known method
 	if m.seen == 0 {
 		// RFC 9112, 2.2: ignore empty lines before a request line. They don't
 		// begin a request: the phase, and so its deadline, stays as it is.
@@ -251,8 +252,12 @@ func (m *Machine) refuseNothing() (Action, bool) {
 
 // more keeps what was not consumed, in our own memory, and asks for more.
 func (m *Machine) more() (Action, bool) {
-	m.part = append(m.part[:0], m.in...) // may overlap: in can lie in part
-	m.in = m.part
+	// Unless part is empty, in is its end (see Feed): of the same length it is
+	// part itself, as with each further piece of a head, and stays where it is.
+	if len(m.in) != len(m.part) {
+		m.part = append(m.part[:0], m.in...)
+		m.in = m.part
+	}
 	return NeedMore, false
 }
 
@@ -303,7 +308,10 @@ func (m *Machine) answer() {
 	case !m.req.keepAlive:
 		m.out = append(m.out, "\r\nConnection: close\r\n\r\n"...)
 		m.state, m.closing = stateClose, CloseNow
-	case m.stop && len(m.in) == 0:
+		if len(m.in) > 0 {
+			m.closing = CloseLingering // it sends on behind its last request
+		}
+	case m.stop && !m.another():
 		m.out = append(m.out, "\r\nConnection: close\r\n\r\n"...)
 		m.state, m.closing = stateClose, CloseLingering // the peer doesn't know yet, and may be sending
 	case m.req.minor == 0:
@@ -311,6 +319,12 @@ func (m *Machine) answer() {
 	default:
 		m.out = append(m.out, "\r\n\r\n"...)
 	}
+}
+
+// another reports whether the next head was read whole.
+func (m *Machine) another() bool {
+	head, _ := cutHead(skipEmptyLines(m.in), 0)
+	return head != nil
 }
 
 // refuse makes an error answer, the last one of the connection.
@@ -324,9 +338,7 @@ func (m *Machine) refuse(status status, why string) (Action, bool) {
 	m.out = append(m.out, "Connection: close\r\nContent-Length: "...)
 	m.out = strconv.AppendInt(m.out, int64(len(why)+1), 10)
 	m.out = append(m.out, "\r\n\r\n"...)
-	// A refused head may not have been understood, so its method isn't known;
-	// but one whose work failed was, and HEAD gets no body.
-	if !m.req.head || status != statusInternal {
+	if !m.req.head { // RFC 9110, 9.3.2: no body for HEAD, whatever the status
 		m.out = append(m.out, why...)
 		m.out = append(m.out, '\n')
 	}
