@@ -1,6 +1,7 @@
 package result
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -21,13 +22,18 @@ const (
 // afterwards.
 //
 // One that was read from a record or from another process stays packed, a few
-// hundred bytes, until it is looked into, and is packed again then: an
-// experiment has thousands of them.
+// KB, and merges from there: an experiment has thousands of them, and most of
+// their 220 KB each would be zeros.
 type Histogram struct {
-	h      *hdrhistogram.Histogram // nil while packed
-	packed []byte                  // HdrHistogram's compressed encoding
-	n      int64                   // of what is packed
-	sum    time.Duration           // exact sum of what was recorded
+	h   *hdrhistogram.Histogram // nil while packed
+	sum time.Duration           // exact sum of what was recorded
+
+	// While packed: what was read, the number of values in it, and the buckets
+	// that are not empty, each as two uvarints: the distance of its lowest value
+	// from that of the one before, and its count.
+	encoded string
+	n       int64
+	buckets []byte
 }
 
 // NewHistogram returns an empty histogram. It takes about 220 KB.
@@ -35,35 +41,70 @@ func NewHistogram() *Histogram {
 	return &Histogram{h: hdrhistogram.New(histogramLowest, histogramHighest, histogramDigits)}
 }
 
-// open returns the histogram, unpacked for the moment if it is packed. One
-// that was packed by another program may have another range.
+// pack keeps the buckets of d that are not empty, and reports how many values
+// they hold.
+func (h *Histogram) pack(d *hdrhistogram.Histogram) (n int64) {
+	before := uint64(0)
+	for i, count := range d.Export().Counts {
+		if count == 0 {
+			continue
+		}
+		value := bucketValue(i)
+		h.buckets = binary.AppendUvarint(h.buckets, value-before)
+		h.buckets = binary.AppendUvarint(h.buckets, uint64(count))
+		before = value
+		n += count
+	}
+	return n
+}
+
+// bucketValue is the lowest value, in nanoseconds, that HdrHistogram counts in
+// bucket i when its lowest discernible value is 1 and it has three digits: the
+// first 2,048 buckets are one wide, the next 1,024 two, then four, and so on.
+func bucketValue(i int) uint64 {
+	const half = 1024
+	if i < 2*half {
+		return uint64(i)
+	}
+	return uint64(half+i%half) << (i/half - 1)
+}
+
+// addTo adds what is packed to o, and reports how many values didn't fit.
+func (h *Histogram) addTo(o *hdrhistogram.Histogram) (dropped int64) {
+	value := uint64(0)
+	for b := h.buckets; len(b) > 0; {
+		delta, n := binary.Uvarint(b)
+		count, m := binary.Uvarint(b[n:])
+		b = b[n+m:]
+		value += delta
+		if o.RecordValues(int64(value), int64(count)) != nil {
+			dropped += int64(count)
+		}
+	}
+	return dropped
+}
+
+// open returns the histogram, unpacked for the moment if it is packed.
 func (h *Histogram) open() *hdrhistogram.Histogram {
-	switch {
-	case h.h != nil:
+	if h.h != nil {
 		return h.h
-	case h.n == 0:
-		return NewHistogram().h
 	}
-	open, err := hdrhistogram.Decode(h.packed)
-	if err != nil { // it was tried when it was read
-		panic(fmt.Sprintf("a packed histogram changed in memory: %v", err))
-	}
-	return open
+	o := NewHistogram().h
+	h.addTo(o)
+	return o
 }
 
 // unpack makes a histogram ready to be changed.
 func (h *Histogram) unpack() {
-	own := NewHistogram().h
-	own.Merge(h.open())
-	h.h, h.packed, h.n = own, nil, 0
+	if h.h == nil {
+		h.h, h.encoded, h.n, h.buckets = h.open(), "", 0, nil
+	}
 }
 
 // Record counts one duration and reports whether it was in range. It doesn't
 // allocate.
 func (h *Histogram) Record(d time.Duration) bool {
-	if h.h == nil {
-		h.unpack()
-	}
+	h.unpack()
 	if h.h.RecordValue(int64(d)) != nil {
 		return false
 	}
@@ -102,21 +143,17 @@ func (h *Histogram) Max() time.Duration { return time.Duration(h.open().Max()) }
 // Merge adds all that o holds and returns how many values did not fit: 0,
 // since every histogram here has the same range.
 func (h *Histogram) Merge(o *Histogram) (dropped int64) {
-	if h.h == nil {
-		h.unpack()
-	}
+	h.unpack()
 	h.sum += o.sum
-	if o.Count() == 0 {
-		return 0
+	if o.h == nil {
+		return o.addTo(h.h)
 	}
-	return h.h.Merge(o.open())
+	return h.h.Merge(o.h)
 }
 
 // Reset empties the histogram and keeps its memory.
 func (h *Histogram) Reset() {
-	if h.h == nil {
-		h.unpack()
-	}
+	h.unpack()
 	h.h.Reset()
 	h.sum = 0
 }
@@ -133,7 +170,7 @@ func (h *Histogram) MarshalJSON() ([]byte, error) {
 	j := histogramJSON{N: h.Count(), SumNs: int64(h.sum)}
 	switch {
 	case h.h == nil:
-		j.HDR = string(h.packed)
+		j.HDR = h.encoded
 	case j.N > 0:
 		b, err := h.h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
 		if err != nil {
@@ -150,18 +187,20 @@ func (h *Histogram) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	*h = Histogram{packed: []byte(j.HDR), n: j.N, sum: time.Duration(j.SumNs)}
+	*h = Histogram{encoded: j.HDR, n: j.N, sum: time.Duration(j.SumNs)}
 	if j.N == 0 {
 		return nil
 	}
-	d, err := hdrhistogram.Decode(h.packed)
+	d, err := hdrhistogram.Decode([]byte(j.HDR))
 	if err != nil {
 		return fmt.Errorf("decode histogram: %w", err)
 	}
-	// Merged into one of our range, it must lose nothing.
-	own := NewHistogram()
-	if lost := own.h.Merge(d); lost != 0 || own.h.TotalCount() != j.N {
-		return fmt.Errorf("decode histogram: says %d values, holds %d", j.N, own.h.TotalCount()-lost)
+	if d.LowestTrackableValue() != histogramLowest || d.HighestTrackableValue() != histogramHighest || d.SignificantFigures() != histogramDigits {
+		return fmt.Errorf("decode histogram: its range is %d to %d with %d digits, want %d to %d with %d",
+			d.LowestTrackableValue(), d.HighestTrackableValue(), d.SignificantFigures(), histogramLowest, histogramHighest, histogramDigits)
+	}
+	if n := h.pack(d); n != j.N {
+		return fmt.Errorf("decode histogram: says %d values, holds %d", j.N, n)
 	}
 	return nil
 }
