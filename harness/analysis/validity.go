@@ -68,7 +68,7 @@ var rules = []rule{
 		if o.dropped == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%s did not fit the histograms (1 µs to 2 min): percentiles and means are wrong", counted(int(o.dropped), "duration"))
+		return fmt.Sprintf("%s did not fit the histograms (up to 2 min): percentiles and means are wrong", counted(int(o.dropped), "duration"))
 	}},
 	{"clients starved", false, func(o *observation) string {
 		if o.cell.Starved == 0 {
