@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -185,7 +186,7 @@ func TestWire(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	_ = server.SetWriteDeadline(past)
-	if n, err := server.Write([]byte("abcdef")); n != 0 || err != os.ErrDeadlineExceeded {
+	if n, err := server.Write([]byte("abcdef")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal(n, err)
 	}
 	_ = server.SetWriteDeadline(time.Time{})
@@ -193,7 +194,7 @@ func TestWire(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	_ = server.Close() // with "ab" unread
-	if n, err := client.Read(make([]byte, 9)); err != syscall.ECONNRESET {
+	if n, err := client.Read(make([]byte, 9)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("after a close with bytes unread the answer is still there: %d, %v", n, err)
 	}
 }

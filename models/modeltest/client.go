@@ -206,10 +206,10 @@ func (c *client) answer(method string) (answer, error) {
 // end fails unless the server ends the connection here, in order.
 func (c *client) end() error {
 	_ = c.conn.SetReadDeadline(time.Now().Add(c.patience))
-	begin, err := c.in.Peek(1)
+	_, err := c.in.Peek(1)
 	switch {
 	case err == nil:
-		begin, _ = c.in.Peek(len("HTTP/1.1 503"))
+		begin, _ := c.in.Peek(len("HTTP/1.1 503"))
 		if bytes.Equal(begin, []byte("HTTP/1.1 503")) {
 			return errTurnedAway
 		}
