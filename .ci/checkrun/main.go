@@ -1,0 +1,96 @@
+// Checkrun reads the JSON of runs and says whether they can be true: whether
+// they are whole, free of errors, and within the laws that hold on every
+// machine.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+
+	"workbench/harness/result"
+)
+
+func main() {
+	bad := 0
+	for _, path := range os.Args[1:] {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		var run result.Run
+		if err := json.Unmarshal(b, &run); err != nil {
+			fmt.Printf("%s: %v\n", path, err)
+			os.Exit(1)
+		}
+		for _, complaint := range check(run) {
+			fmt.Printf("%s: %s\n", path, complaint)
+			bad++
+		}
+		for _, e := range run.Experiments {
+			for _, c := range e.Cells {
+				if c.ThroughputPerS != nil {
+					fmt.Printf("%s: %s: %d requests, %.0f/s, bound by %s\n", e.Name, c.Label, c.Requests, c.ThroughputPerS.Median, c.BoundBy)
+				}
+			}
+		}
+	}
+	if bad > 0 || len(os.Args) < 2 {
+		fmt.Printf("%d complaints about %d runs\n", bad, len(os.Args)-1)
+		os.Exit(1)
+	}
+	fmt.Println("the runs hold")
+}
+
+// within is how far a limited model may be from its law, limit/S, where the
+// load keeps it full.
+const within = 0.10
+
+func check(run result.Run) (complaints []string) {
+	say := func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) }
+	if run.Schema != result.RunSchema || run.StoppedBy == "" || run.Environment.GOMAXPROCS == 0 || run.Environment.Kernel == "" {
+		say("schema %q, stopped by %q, environment %+v", run.Schema, run.StoppedBy, run.Environment)
+	}
+	for _, e := range run.Experiments {
+		var labels []string
+		for _, c := range e.Cells {
+			labels = append(labels, c.Label)
+			if !c.Valid || c.Errors.Total() > 0 || c.Requests == 0 || c.BoundBy == "" {
+				say("%s: %s: valid %v, errors %+v, %d requests, bound by %q: %q", e.Name, c.Label, c.Valid, c.Errors, c.Requests, c.BoundBy, c.Warnings)
+				continue
+			}
+			if r := c.LittlesLawResidual; r == nil || r.Median > 0.05 {
+				say("%s: %s: Little's law residual %+v", e.Name, c.Label, r)
+			}
+			law(e, c, say)
+		}
+		if want := []string{"goroutine", "goroutine#2", "errgroup", "iterative", "pool"}; !slices.Equal(labels, want) {
+			say("%s: cells %q, want %q", e.Name, labels, want)
+		}
+		if len(e.PlanDigest) != len("sha256:")+64 || len(e.Comparisons) == 0 || len(e.Failures) > 0 {
+			say("%s: digest %q, %d comparisons, failures %v", e.Name, e.PlanDigest, len(e.Comparisons), e.Failures)
+		}
+	}
+	return complaints
+}
+
+// law checks a model that the load keeps full against limit/S, S being the
+// mean time that requests really spent at work.
+func law(e result.Experiment, c result.Cell, say func(string, ...any)) {
+	if e.Scenario != "io" || c.ServiceUs == nil {
+		return
+	}
+	atOnce := float64(e.Clients)
+	if c.Limit != nil {
+		atOnce = min(atOnce, float64(c.Limit.Size))
+	}
+	if atOnce > 32 {
+		return // so many that the machine may be the limit
+	}
+	want := atOnce / (c.ServiceUs.Mean / 1e6)
+	if got := c.ThroughputPerS.Median; got < want*(1-within) || got > want*(1+within) {
+		say("%s: %s answers %.0f/s, its law says %.0f/s", e.Name, c.Label, got, want)
+	}
+}
