@@ -46,6 +46,7 @@ func (x *Exchange) AcceptWhen(ctx context.Context, ln *net.TCPListener, ready fu
 					x.mu.Lock()
 					x.acceptErr = fmt.Errorf("accept on %v: %w", ln.Addr(), err)
 					x.mu.Unlock()
+					x.stop() // or clients that keep talking would hide that nobody else can come
 				}
 				return
 			}

@@ -28,7 +28,7 @@ type Stats struct {
 type Limit struct {
 	Name string // what is bounded: "workers", "goroutines", "one at a time"
 	Held int64  // connections held at once; 0 for no limit
-	Open int64  // connections accepted and not closed at once, those being turned away aside; 0 for no limit
+	Open int64  // connections accepted and not closed at once, those that are turned away, or about to be, aside; 0 for no limit
 }
 
 // A Worker is one of the workers that a model declared.

@@ -102,6 +102,7 @@ type Exchange struct {
 	graceOver chan struct{}
 	graceEnd  atomic.Int64 // nanoseconds since epoch, once stopping
 	watch     sync.Once
+	stopped   sync.Once
 
 	counters                     // and their lock, which guards these too:
 	all       map[*Conn]struct{} // open connections
@@ -170,7 +171,9 @@ func (x *Exchange) stopWith(ctx context.Context) {
 
 // stop ends every wait for a request's bytes at once, and everything else when
 // the grace is over.
-func (x *Exchange) stop() {
+func (x *Exchange) stop() { x.stopped.Do(x.stopNow) }
+
+func (x *Exchange) stopNow() {
 	end := time.Now().Add(x.opts.Grace)
 	x.graceEnd.Store(int64(end.Sub(x.epoch)))
 	x.stopping.Store(true)
