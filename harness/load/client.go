@@ -80,9 +80,7 @@ func (c *client) live() {
 			c.hangUp()
 		}
 		if last && r.ThinkUs > 0 {
-			start := p.now()
 			c.pause(time.Duration(r.ThinkUs) * time.Microsecond)
-			c.covered += p.window.overlap(start, p.now())
 		}
 		if failures++; ok {
 			failures = 0
@@ -97,8 +95,11 @@ func backOff(failures int) time.Duration {
 	return min(time.Millisecond<<min(failures-1, 10), 100*time.Millisecond)
 }
 
-// pause returns after d, or when the window is over.
+// pause returns after d, or when the window is over. It is time that the
+// clients mean to pass without a request, and so accounted for.
 func (c *client) pause(d time.Duration) {
+	start := c.play.now()
+	defer func() { c.covered += c.play.window.overlap(start, c.play.now()) }()
 	if c.timer == nil {
 		c.timer = time.NewTimer(d)
 	} else {

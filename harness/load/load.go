@@ -94,7 +94,9 @@ type Engine interface {
 	// Name is what [New] knows it by.
 	Name() string
 
-	// Play plays one slice and returns when every connection is closed.
+	// Play plays one slice and returns when every connection is closed. ready,
+	// unless it is nil, is called when all that takes time beforehand is done;
+	// the clock of the slice begins when it returns, unless it returns an error.
 	//
 	// After the window the clients send no new requests; those under way are
 	// answered or time out. When ctx is done Play hangs up at once and returns
@@ -104,7 +106,7 @@ type Engine interface {
 	// For its duration Play turns this process's garbage collector off, and
 	// it reads this process's CPU clock: play one slice at a time, in a process
 	// that does nothing else. Calls of the same engine wait for each other.
-	Play(ctx context.Context, job Job) (Outcome, error)
+	Play(ctx context.Context, job Job, ready func() error) (Outcome, error)
 }
 
 // New returns the engine that goes by name: "net", the portable one on

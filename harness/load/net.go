@@ -70,7 +70,7 @@ func (p *playing) now() int64 { return int64(time.Since(p.begin)) }
 // it isn't known from the start.
 const ahead = time.Millisecond
 
-func (e *netEngine) Play(ctx context.Context, job Job) (Outcome, error) {
+func (e *netEngine) Play(ctx context.Context, job Job, ready func() error) (Outcome, error) {
 	addr, err := job.resolve()
 	if err != nil {
 		return Outcome{}, err
@@ -104,10 +104,17 @@ func (e *netEngine) Play(ctx context.Context, job Job) (Outcome, error) {
 	}
 	plan := scenario.NewPlan(job.Scenario, job.Seed)
 	clients := make([]*client, n)
+	for i := range clients {
+		clients[i] = newClient(p, plan.Stream(job.Block, job.Round, i), e.recorders[i%len(e.recorders)])
+	}
+	if ready != nil {
+		if err := ready(); err != nil {
+			return Outcome{}, err
+		}
+	}
 	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range clients {
-		clients[i] = newClient(p, plan.Stream(job.Block, job.Round, i), e.recorders[i%len(e.recorders)])
 		wg.Go(func() {
 			<-start
 			clients[i].live()

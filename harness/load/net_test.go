@@ -105,7 +105,7 @@ func play(t *testing.T, job Job) result.Load {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := e.Play(t.Context(), job)
+	o, err := e.Play(t.Context(), job, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +347,7 @@ func TestCancelOnSockets(t *testing.T) {
 	})
 	e, _ := New("net")
 	begin := time.Now()
-	o, err := e.Play(ctx, Job{Addr: addr, Scenario: closedLoop(n), Count: time.Minute})
+	o, err := e.Play(ctx, Job{Addr: addr, Scenario: closedLoop(n), Count: time.Minute}, nil)
 	took := time.Since(begin)
 	shut()
 	if !errors.Is(err, context.Canceled) || took > 5*time.Second {
@@ -374,7 +374,7 @@ func TestSlicesAreIndependent(t *testing.T) {
 	defer debug.SetGCPercent(percent)
 	e, _ := New("net")
 	for range 3 {
-		o, err := e.Play(t.Context(), Job{Addr: addr, Scenario: closed(20, 5, "", ""), Count: 20 * ms})
+		o, err := e.Play(t.Context(), Job{Addr: addr, Scenario: closed(20, 5, "", ""), Count: 20 * ms}, nil)
 		if l := o.Load; err != nil || l.Latency.Count() != l.Requests || l.Requests == 0 {
 			t.Errorf("%d latencies of %d requests, %v", l.Latency.Count(), l.Requests, err)
 		}
@@ -406,7 +406,7 @@ func TestJobAndOutcomeTravel(t *testing.T) {
 		}
 	})
 	e, _ := New("net")
-	o, err := e.Play(t.Context(), Job{Addr: addr, Scenario: closedLoop(2), Count: 20 * ms})
+	o, err := e.Play(t.Context(), Job{Addr: addr, Scenario: closedLoop(2), Count: 20 * ms}, nil)
 	shut()
 	if err != nil {
 		t.Fatal(err)

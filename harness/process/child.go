@@ -49,7 +49,21 @@ func RunChild() int {
 	go func() {
 		var s served
 		for q := range requests {
-			if out.Encode(s.answer(q)) != nil {
+			r := reply{}
+			if q.Play != nil {
+				r = play(*q.Play, func() error {
+					if err := out.Encode(reply{Ready: true}); err != nil {
+						return err
+					}
+					if next := <-requests; next.Go == nil {
+						return errors.New("clients that are ready wait for Go and nothing else")
+					}
+					return nil
+				})
+			} else {
+				r = s.answer(q)
+			}
+			if out.Encode(r) != nil {
 				close(unheard)
 				return
 			}
@@ -85,11 +99,9 @@ func (s *served) answer(q request) reply {
 	case q.Serve != nil:
 		r.Listening, err = s.serve(*q.Serve)
 	case q.Begin != nil:
-		err = s.beginSlice(*q.Begin)
+		r.Busy, err = s.beginSlice(*q.Begin)
 	case q.End != nil:
-		r.Server, err = s.endSlice(q.End.Idle)
-	case q.Play != nil:
-		r.Outcome, err = play(*q.Play)
+		r.Server, r.Busy, err = s.endSlice(q.End.Idle)
 	default:
 		err = errors.New("a request asks for nothing that is known here: parent and child differ in version")
 	}
@@ -99,13 +111,18 @@ func (s *served) answer(q request) reply {
 	return r
 }
 
-func play(p Play) (*load.Outcome, error) {
+// play plays a slice once ready returns. What goes wrong before is the answer
+// to Play, what goes wrong after that to Go.
+func play(p Play, ready func() error) reply {
 	engine, err := load.New(p.Engine)
 	if err != nil {
-		return nil, err
+		return reply{Error: err.Error()}
 	}
-	o, err := engine.Play(context.Background(), p.Job)
-	return &o, err
+	o, err := engine.Play(context.Background(), p.Job, ready)
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
+	return reply{Outcome: &o}
 }
 
 func (s *served) serve(conf ServerConfig) (*Listening, error) {
@@ -156,21 +173,25 @@ type moment struct {
 }
 
 func now(x *exchange.Exchange) moment {
-	return moment{time.Now(), load.ProcessCPU(), int64(runtime.NumGoroutine()), x.Stats()}
+	m := moment{cpu: load.ProcessCPU(), goroutines: int64(runtime.NumGoroutine()), stats: x.Stats()}
+	m.at = m.stats.At // what was held until then is over what passed until then
+	return m
 }
 
-func (s *served) beginSlice(w Window) error {
+func (s *served) beginSlice(w Window) (busy int64, err error) {
 	if err := s.stopped(); err != nil {
-		return err
+		return 0, err
 	}
-	runtime.GC() // what the slice before left is collected while nobody waits
+	if busy := s.awaitIdle(w.Idle); busy > 0 {
+		return busy, nil
+	}
 	s.x.ResetPeaks()
 	s.usage, s.begin, s.watch = readUsage(), now(s.x), nil
 	if w.Until > w.From {
 		s.watch = make(chan [2]moment, 1)
 		go watch(s.x, s.begin.at, w, s.watch)
 	}
-	return nil
+	return 0, nil
 }
 
 // watch looks at both ends of the window. Its timers may be late on a busy
@@ -184,12 +205,12 @@ func watch(x *exchange.Exchange, begin time.Time, w Window, out chan<- [2]moment
 	out <- ends
 }
 
-func (s *served) endSlice(patience time.Duration) (*result.Server, error) {
+func (s *served) endSlice(patience time.Duration) (_ *result.Server, busy int64, err error) {
 	if err := s.stopped(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if err := s.awaitIdle(patience); err != nil {
-		return nil, err
+	if busy := s.awaitIdle(patience); busy > 0 {
+		return nil, busy, nil
 	}
 	b, e := s.begin, now(s.x)
 	usage := readUsage()
@@ -215,7 +236,7 @@ func (s *served) endSlice(patience time.Duration) (*result.Server, error) {
 	}
 	if s.watch == nil {
 		r.WindowCPUUs, r.WindowCPUWallUs, r.WindowHeldUs = r.CPUUs, us(e.at.Sub(b.at)), us(e.stats.HeldTime-b.stats.HeldTime)
-		return r, nil
+		return r, 0, nil
 	}
 	ends := <-s.watch // long over: the slice has drained since
 	from, until := ends[0], ends[1]
@@ -223,20 +244,21 @@ func (s *served) endSlice(patience time.Duration) (*result.Server, error) {
 	r.WindowCPUUs = us(until.cpu - from.cpu)
 	r.WindowCPUWallUs = us(until.at.Sub(from.at))
 	r.WindowHeldUs = us(until.stats.HeldTime - from.stats.HeldTime)
-	return r, nil
+	return r, 0, nil
 }
 
 // awaitIdle returns when no connection is open any more: clients that have
-// closed are gone from here a moment later.
-func (s *served) awaitIdle(patience time.Duration) error {
+// closed are gone from here a moment later. When patience is over it returns
+// how many are open.
+func (s *served) awaitIdle(patience time.Duration) (busy int64) {
 	deadline := time.Now().Add(patience)
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
 		open := s.x.Stats().Open
 		switch {
 		case open == 0:
-			return nil
+			return 0
 		case time.Now().After(deadline):
-			return fmt.Errorf("%d connections are still open %v after the clients closed theirs", open, patience)
+			return open
 		}
 		time.Sleep(pause)
 	}

@@ -26,7 +26,8 @@ type request struct {
 	Serve     *ServerConfig `json:"serve,omitempty"`     // → reply.Listening
 	Begin     *Window       `json:"begin,omitempty"`     // → an empty reply
 	End       *Patience     `json:"end,omitempty"`       // → reply.Server
-	Play      *Play         `json:"play,omitempty"`      // → reply.Outcome
+	Play      *Play         `json:"play,omitempty"`      // → reply.Ready
+	Go        *struct{}     `json:"go,omitempty"`        // after Play: begin → reply.Outcome
 }
 
 // A reply answers the request before it. Error says, in words, why there is no
@@ -36,6 +37,8 @@ type reply struct {
 	SpinPerUs float64        `json:"spin_per_us,omitempty"`
 	Listening *Listening     `json:"listening,omitempty"`
 	Server    *result.Server `json:"server,omitempty"`
+	Busy      int64          `json:"busy,omitempty"`  // to Begin and End: connections that are still open after all patience
+	Ready     bool           `json:"ready,omitempty"` // all is prepared
 	Outcome   *load.Outcome  `json:"outcome,omitempty"`
 }
 
@@ -54,13 +57,16 @@ type Listening struct {
 }
 
 // A Window is when, counted from Begin, a slice will count: a server looks at
-// its CPU clock and at what it holds at both ends.
+// its CPU clock and at what it holds at both ends. A window without length
+// stands for the whole slice, from Begin to End.
 type Window struct {
 	From  time.Duration `json:"from_ns"`
 	Until time.Duration `json:"until_ns"`
+	Patience
 }
 
-// Patience is how long to wait for a server to become idle.
+// Patience is how long to wait for a server to become idle: for its last
+// connections to be closed.
 type Patience struct {
 	Idle time.Duration `json:"idle_ns"`
 }

@@ -80,18 +80,39 @@ func probe(ctx context.Context, addr string) error {
 	return nil
 }
 
-// Begin says that a slice begins: the server is idle, its peaks begin anew.
+// A BusyError says that a server still had open connections when patience was
+// over. It works, but a slice can neither begin nor end with it.
+type BusyError struct {
+	Server string
+	Open   int64
+}
+
+func (e BusyError) Error() string {
+	if e.Open == 1 {
+		return e.Server + " still has 1 connection open that its client has closed"
+	}
+	return fmt.Sprintf("%s still has %d connections open that their clients have closed", e.Server, e.Open)
+}
+
+// Begin says that a slice begins as soon as the server is idle: its peaks begin
+// anew. It fails with a BusyError if the server isn't idle in time.
 func (s *Server) Begin(ctx context.Context, w Window) error {
-	_, err := s.c.ask(ctx, answerLimit, request{Begin: &w})
+	r, err := s.c.ask(ctx, w.Idle+answerLimit, request{Begin: &w})
+	if err == nil && r.Busy > 0 {
+		err = BusyError{s.c.name, r.Busy}
+	}
 	return err
 }
 
-// End returns what the server used since Begin, once it is idle. It fails if
-// the server still has open connections after patience.
+// End returns what the server used since Begin, once it is idle. It fails with
+// a BusyError if the server still has open connections after patience.
 func (s *Server) End(ctx context.Context, patience time.Duration) (result.Server, error) {
 	r, err := s.c.ask(ctx, patience+answerLimit, request{End: &Patience{Idle: patience}})
-	if err != nil {
+	switch {
+	case err != nil:
 		return result.Server{}, err
+	case r.Busy > 0:
+		return result.Server{}, BusyError{s.c.name, r.Busy}
 	}
 	return *r.Server, nil
 }
@@ -104,7 +125,10 @@ func (s *Server) Stop() { s.c.stop() }
 
 // Clients is a process of clients, seen from the parent. Its methods are
 // called one at a time.
-type Clients struct{ c *child }
+type Clients struct {
+	c   *child
+	job Job // prepared
+}
 
 // StartClients starts a process of clients on cpus.
 func StartClients(cpus CPUs) (*Clients, error) {
@@ -112,14 +136,36 @@ func StartClients(cpus CPUs) (*Clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Clients{c}, nil
+	return &Clients{c: c}, nil
 }
 
-// Play has the clients play a job and returns what they saw. The parent
-// sleeps meanwhile.
-func (l *Clients) Play(ctx context.Context, engine string, job load.Job) (load.Outcome, error) {
-	limit := max(job.Settle, job.SettleUntilAll) + max(job.Count, job.CountMax) + job.Timeout + answerLimit
-	r, err := l.c.ask(ctx, limit, request{Play: &Play{engine, job}})
+// A Job is what clients are to play.
+type Job = load.Job
+
+// ClientTimeout is how long a client waits for an answer unless told otherwise.
+const ClientTimeout = load.DefaultTimeout
+
+// CheckEngine reports whether clients can be played by an engine.
+func CheckEngine(name string) error {
+	_, err := load.New(name)
+	return err
+}
+
+// Prepare has the clients prepare a job, and returns when nothing is left to do
+// but to Play it: what takes time beforehand, the more the more clients there
+// are, must not be taken for a part of the slice.
+func (l *Clients) Prepare(ctx context.Context, engine string, job Job) error {
+	_, err := l.c.ask(ctx, answerLimit, request{Play: &Play{engine, job}})
+	l.job = job
+	return err
+}
+
+// Play has the clients play what they prepared and returns what they saw. The
+// parent sleeps meanwhile.
+func (l *Clients) Play(ctx context.Context) (load.Outcome, error) {
+	j := l.job
+	limit := max(j.Settle, j.SettleUntilAll) + max(j.Count, j.CountMax) + j.Timeout + answerLimit
+	r, err := l.c.ask(ctx, limit, request{Go: &struct{}{}})
 	if err != nil {
 		return load.Outcome{}, err
 	}

@@ -27,9 +27,8 @@ type child struct {
 	replies chan reply // closed when the child says no more
 	said    *tail      // the end of what it wrote to standard error
 
-	stopOnce sync.Once
-	gone     chan struct{} // closed when the process has been waited for
-	exit     error         // why it ended; valid once gone is closed
+	gone chan struct{} // closed when the process has been waited for
+	exit error         // why it ended; valid once gone is closed
 }
 
 // start starts a child on cpus, or wherever the system likes if there are
@@ -43,6 +42,8 @@ func start(name string, cpus CPUs) (*child, error) {
 	c.cmd = exec.Command(exe)
 	c.cmd.Env = append(os.Environ(), roleVar+"=1")
 	c.cmd.Stderr = c.said
+	c.cmd.WaitDelay = time.Second // a descendant may keep the pipes
+	apart(c.cmd)
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -83,8 +84,7 @@ func (c *child) ask(ctx context.Context, limit time.Duration, q request) (reply,
 	if _, err := c.in.Write(append(line, '\n')); err != nil {
 		return reply{}, c.ended(ctx)
 	}
-	select {
-	case r, ok := <-c.replies:
+	take := func(r reply, ok bool) (reply, error) {
 		switch {
 		case !ok:
 			return reply{}, c.ended(ctx)
@@ -92,7 +92,17 @@ func (c *child) ask(ctx context.Context, limit time.Duration, q request) (reply,
 			return reply{}, fmt.Errorf("%s: %s", c.name, r.Error)
 		}
 		return r, nil
+	}
+	select {
+	case r, ok := <-c.replies:
+		return take(r, ok)
 	case <-timer.C:
+		// This process may have been suspended, and the answer be there.
+		select {
+		case r, ok := <-c.replies:
+			return take(r, ok)
+		case <-time.After(answerGrace):
+		}
 		c.kill()
 		return reply{}, fmt.Errorf("%s hung: it did not answer within %v, and was ended", c.name, limit.Round(100*time.Millisecond))
 	case <-ctx.Done():
@@ -100,6 +110,9 @@ func (c *child) ask(ctx context.Context, limit time.Duration, q request) (reply,
 		return reply{}, ctx.Err()
 	}
 }
+
+// answerGrace is how long an answer has that is late on every clock.
+const answerGrace = 100 * time.Millisecond
 
 // ended says how the child came to its end, which is near.
 func (c *child) ended(ctx context.Context) error {
@@ -122,17 +135,18 @@ func (c *child) ended(ctx context.Context) error {
 }
 
 // stop closes the child's standard input, which ends it, and waits for it; one
-// that doesn't end within a second is killed.
+// that doesn't end soon is killed: it has nothing to lose.
 func (c *child) stop() {
-	c.stopOnce.Do(func() {
-		_ = c.in.Close()
-		select {
-		case <-c.gone:
-		case <-time.After(time.Second):
-			c.kill()
-		}
-	})
+	_ = c.in.Close()
+	select {
+	case <-c.gone:
+	case <-time.After(stopGrace):
+		c.kill()
+	}
 }
+
+// stopGrace is how long a child has to notice that its input is closed.
+const stopGrace = 200 * time.Millisecond
 
 // kill ends the child at once and waits for it.
 func (c *child) kill() {

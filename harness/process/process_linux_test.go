@@ -65,7 +65,10 @@ func TestBeAParent(t *testing.T) {
 	fmt.Printf("children %d %d\n", s.PID(), c.PID())
 	j := job(t, s)
 	j.Settle = time.Hour
-	_, _ = c.Play(t.Context(), "net", j)
+	if err := c.Prepare(t.Context(), "net", j); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Play(t.Context())
 }
 
 func TestChildrenDieWithTheirParent(t *testing.T) {

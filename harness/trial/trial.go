@@ -11,15 +11,16 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"workbench/harness/analysis"
-	"workbench/harness/load"
 	"workbench/harness/process"
 	"workbench/harness/result"
 	"workbench/harness/scenario"
@@ -49,24 +50,27 @@ type Experiment struct {
 	Entries   []result.Entry
 	Reference string // label of an entry; "" where a model runs alone
 
-	Budget time.Duration // no block begins that would not end within it; the pilot is not in it
+	Budget time.Duration // no block begins that would not end within it, as far as can be foreseen; the pilot is not in it
 	Blocks int           // at most so many; 0 for as many as the budget holds
 	Rounds int           // of a block
 	Slice  time.Duration // length of a counted window; 0 for what the pilot says
 	Most   time.Duration // the longest window that the pilot may choose for the sake of many completions
 }
 
-// What the pilot's choices are bound by.
+// What slices are made of.
 const (
+	ShortestSlice  = 50 * time.Millisecond
 	shortestSettle = 15 * time.Millisecond
 	longestSettle  = 5 * time.Second
-	ShortestSlice  = 50 * time.Millisecond
+	pilotSettle    = 250 * time.Millisecond // at most, in a pilot: what comes later is foreseen
+	warmUp         = 20 * time.Millisecond
 	completions    = 200 // that a window should see
 	largeAfter     = 3   // rounds
 )
 
-// How long things that should be over at once may take.
-const idlePatience = 5 * time.Second
+// idlePatience is how long a server may go on working for clients that have
+// gone, before it is replaced by a fresh one.
+const idlePatience = 2 * time.Second
 
 // An Event is progress, for whoever watches.
 type Event struct {
@@ -81,7 +85,7 @@ type Event struct {
 // slices.
 type Watcher struct {
 	Progress func(Event)
-	Done     func(result.Experiment) // an experiment is over, interrupted or not
+	Done     func(run result.Run, experiment int) // an experiment is over, however it ended; run is all so far
 }
 
 // Run plays the plan and returns what was seen. run brings what is known
@@ -89,7 +93,9 @@ type Watcher struct {
 // slice at hand whenever the program should die. An error means that the
 // record could not be written, or that nothing could be started; what was
 // measured until then is returned with it. When ctx is done Run ends within
-// a second, and says so in StoppedBy.
+// a second, and says so in StoppedBy. StoppedBy is "budget" when time or the
+// blocks were over, "precision" when every model was large, so that no further
+// round could say more, and "failure" when every server had failed.
 func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watcher) (result.Run, error) {
 	before := process.LookAtHost()
 	for _, e := range plan.Experiments {
@@ -107,10 +113,11 @@ func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watc
 		run.Environment.GOMAXPROCS = max(run.Environment.GOMAXPROCS, t.gomaxprocs)
 		run.Environment.StealUs = process.LookAtHost().Since(before).StealUs
 		run.StoppedBy = t.out.StoppedBy
-		if err := errors.Join(err, dir.WriteRun(run)); err != nil {
+		err = cmp.Or(err, dir.WriteRun(run))
+		w.Done(run, i)
+		if err != nil {
 			return run, err
 		}
-		w.Done(*t.out)
 		if ctx.Err() != nil {
 			break
 		}
@@ -145,6 +152,7 @@ type trial struct {
 	slices     []result.Slice
 	round      int                        // over the whole experiment
 	length     map[string]lengths         // by label, from the pilot
+	cost       map[string]time.Duration   // by label: what the last slice took, from settling to idle
 	leftOut    map[string]string          // labels that take no further part, and why
 	servers    map[string]*process.Server // of the block at hand
 	clients    *process.Clients
@@ -162,45 +170,75 @@ func (t *trial) run(ctx context.Context, dir *result.Dir) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.log.Close()) }()
-	t.length, t.leftOut = map[string]lengths{}, map[string]string{}
+	t.length, t.cost, t.leftOut = map[string]lengths{}, map[string]time.Duration{}, map[string]string{}
 	defer t.stopBlock()
 	began := time.Now()
-	err = t.measure(ctx)
-	switch {
-	case ctx.Err() != nil:
+	t.out.StoppedBy, err = t.measure(ctx)
+	if ctx.Err() != nil {
 		t.out.StoppedBy, err = "interrupt", nil
-	case err == nil:
-		t.out.StoppedBy = "budget"
 	}
 	t.out.DurationS = time.Since(began).Seconds()
 	t.out.Cells, t.out.Comparisons, t.out.Warnings = analysis.Analyse(*t.out, t.slices)
 	return err
 }
 
-func (t *trial) measure(ctx context.Context) error {
+// measure plays pilot and blocks, and says what ended them.
+func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 	t.progress("pilot", false)
 	if err := t.startBlock(ctx); err != nil {
-		return err
+		return "", err
 	}
-	for _, e := range t.exp.Entries {
+	for _, e := range t.active() {
 		if err := t.pilot(ctx, e); err != nil {
-			return err
+			return "", err
 		}
 	}
 	t.stopBlock()
 	t.begun = time.Now()
 	for block := 0; t.exp.Blocks == 0 || block < t.exp.Blocks; block++ {
-		spent := time.Since(t.begun)
-		if block > 0 && spent+spent/time.Duration(block) > t.exp.Budget || len(t.active()) == 0 {
-			break
+		switch {
+		case len(t.active()) == 0:
+			return "failure", nil
+		case t.nothingInDoubt():
+			return "precision", nil
+		case block > 0 && time.Since(t.begun)+t.nextBlock() > t.exp.Budget:
+			return "budget", nil
 		}
 		if err := t.block(ctx, block); err != nil {
-			return err
+			return "", err
 		}
-		t.out.Blocks = block + 1
 	}
-	return nil
+	return "budget", nil
 }
+
+// nextBlock foresees how long a block takes, from what the last slice of each
+// took that still takes part.
+func (t *trial) nextBlock() (d time.Duration) {
+	for _, e := range t.active() {
+		d += warmUp + time.Duration(t.exp.Rounds)*t.cost[e.Label]
+	}
+	return d
+}
+
+// nothingInDoubt reports whether there were models to compare with the
+// reference, and each was left out as large: more rounds would compare the
+// reference with itself.
+func (t *trial) nothingInDoubt() bool {
+	large := false
+	for _, e := range t.exp.Entries {
+		switch {
+		case e.Twin || e.Label == t.exp.Reference:
+		case t.leftOut[e.Label] != isLarge:
+			return false
+		default:
+			large = true
+		}
+	}
+	return large
+}
+
+// isLarge is why an entry is left out that is more than 2 × from the reference.
+const isLarge = "large"
 
 // active returns the entries that still take part.
 func (t *trial) active() []result.Entry {
@@ -210,27 +248,32 @@ func (t *trial) active() []result.Entry {
 	})
 }
 
-// block plays one set of fresh processes: a warm-up and the rounds.
+// block plays one set of fresh processes: a warm-up and the rounds. It is cut
+// short between rounds when the budget is spent.
 func (t *trial) block(ctx context.Context, block int) error {
 	if err := t.startBlock(ctx); err != nil {
 		return err
 	}
 	defer t.stopBlock()
 	for _, e := range t.order(t.active()) {
-		l := t.lengths(e)
-		warm := load.Job{Count: min(l.count, ShortestSlice)}
-		if err := t.slice(ctx, e, result.PhaseWarm, block, 0, warm); err != nil {
+		if err := t.warmUp(ctx, e, block); err != nil {
 			return err
 		}
 	}
-	for range t.exp.Rounds {
+	for round := range t.exp.Rounds {
+		if round > 0 && time.Since(t.begun) > t.exp.Budget || len(t.active()) == 0 {
+			break
+		}
 		for place, e := range t.order(t.active()) {
 			t.progress(e.Label, false)
 			l := t.lengths(e)
-			if err := t.slice(ctx, e, result.PhaseRound, block, place, load.Job{Settle: l.settle, Count: l.count}); err != nil {
+			begin := time.Now()
+			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, process.Job{Settle: l.settle, Count: l.count}); err != nil {
 				return err
 			}
+			t.cost[e.Label] = time.Since(begin)
 		}
+		t.out.Blocks = block + 1
 		t.round++
 		t.out.Rounds = t.round
 		if t.round == largeAfter {
@@ -238,6 +281,15 @@ func (t *trial) block(ctx context.Context, block int) error {
 		}
 	}
 	return nil
+}
+
+// warmUp has a fresh process run through its code once, at full speed: without
+// the waiting, which warms nothing, and in a server that takes one connection
+// at a time would take most of the block.
+func (t *trial) warmUp(ctx context.Context, e result.Entry, block int) error {
+	s := t.exp.Scenario
+	s.Wait, s.Think = scenario.Dist{}, scenario.Dist{}
+	return t.slice(ctx, e, result.PhaseWarm, block, 0, s, process.Job{Count: warmUp})
 }
 
 // order draws the order of a round from the seed.
@@ -252,7 +304,7 @@ func (t *trial) order(entries []result.Entry) []result.Entry {
 func (t *trial) leaveOutLarge() {
 	for _, e := range t.active() {
 		if analysis.Large(*t.out, t.slices, e.Label) {
-			t.leftOut[e.Label] = "large"
+			t.leftOut[e.Label] = isLarge
 			if s := t.servers[e.Label]; s != nil {
 				s.Stop()
 				delete(t.servers, e.Label)
@@ -270,12 +322,7 @@ func (t *trial) startBlock(ctx context.Context) (err error) {
 		return err
 	}
 	for _, e := range t.order(t.active()) {
-		s, err := process.StartServer(ctx, t.ServerCPUs, process.ServerConfig{
-			Model:        e.Model,
-			Conversation: t.exp.Scenario.Conversation,
-			Backlog:      t.Backlog,
-			SpinPerUs:    t.SpinPerUs,
-		})
+		err := t.startServer(ctx, e)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -283,61 +330,84 @@ func (t *trial) startBlock(ctx context.Context) (err error) {
 			if err := t.fail(e, t.newSlice(e, result.PhaseWarm, t.out.Blocks, 0), err); err != nil {
 				return err
 			}
-		default:
-			t.servers[e.Label] = s
-			t.gomaxprocs = s.GOMAXPROCS
 		}
 	}
 	return nil
 }
 
-// stopBlock ends all processes of the block.
+func (t *trial) startServer(ctx context.Context, e result.Entry) error {
+	s, err := process.StartServer(ctx, t.ServerCPUs, process.ServerConfig{
+		Model:        e.Model,
+		Conversation: t.exp.Scenario.Conversation,
+		Backlog:      t.Backlog,
+		SpinPerUs:    t.SpinPerUs,
+	})
+	if err == nil {
+		t.servers[e.Label] = s
+		t.gomaxprocs = s.GOMAXPROCS
+	}
+	return err
+}
+
+// stopBlock ends all processes of the block, at the same time.
 func (t *trial) stopBlock() {
+	var wg sync.WaitGroup
 	for _, s := range t.servers {
-		s.Stop()
+		wg.Go(s.Stop)
 	}
 	if t.clients != nil {
-		t.clients.Stop()
+		wg.Go(t.clients.Stop)
 	}
+	wg.Wait()
 	t.servers, t.clients = nil, nil
 }
 
 // pilot takes a short look at a model and settles the lengths of its slices.
+// The twin is what the reference is, and needs none.
 func (t *trial) pilot(ctx context.Context, e result.Entry) error {
-	if t.servers[e.Label] == nil {
-		return nil // it failed to start
+	if l, ok := t.length[t.exp.Reference]; ok && e.Twin {
+		t.length[e.Label] = l
+		return nil
 	}
-	err := t.slice(ctx, e, result.PhasePilot, -1, 0, load.Job{
+	err := t.slice(ctx, e, result.PhasePilot, -1, 0, t.exp.Scenario, process.Job{
 		Settle:         shortestSettle,
-		SettleUntilAll: longestSettle,
+		SettleUntilAll: pilotSettle,
 		Count:          ShortestSlice,
 		MinRequests:    completions,
-		CountMax:       max(t.exp.Most/2, ShortestSlice),
+		CountMax:       max(t.exp.Most/4, ShortestSlice),
 	})
 	if err != nil {
 		return err
 	}
-	if s := t.slices[len(t.slices)-1]; s.Failed == "" {
+	if s := t.slices[len(t.slices)-1]; s.Failed == "" && s.Load != nil {
 		t.length[e.Label] = t.exp.lengths(s)
 	}
 	return nil
 }
 
 // lengths derives from a pilot slice how long a model's slices settle and
-// count: until every client has been answered, and a quarter more; then long
-// enough for one response time (a shorter window would censor it) and, within
-// bounds, 200 completions.
+// count. Settling lasts until every client has been answered, and a quarter
+// more; where the pilot didn't wait for that it is foreseen by Little's law:
+// N clients that make X requests/s each make one in N/X, and one connection of
+// k requests in kN/X, when whoever waits for a place has had it. Counting lasts
+// for one request of each client, think time included (a shorter window would
+// not see them all), and within bounds for 200 completions.
 func (e Experiment) lengths(pilot result.Slice) lengths {
-	l := lengths{settle: time.Duration(pilot.SettleUs) * time.Microsecond * 5 / 4}
-	l.settle = min(max(l.settle, shortestSettle), longestSettle)
-	if e.Slice > 0 {
-		l.count = e.Slice
-		return l
-	}
-	l.count = ShortestSlice
+	settled := time.Duration(pilot.SettleUs) * time.Microsecond
+	s := e.Scenario
+	cycle := s.Wait.Mean() + s.Spin.Mean() + s.Think.Mean()/time.Duration(max(s.RequestsPerConnection, 1))
+	each := cycle / time.Duration(max(s.Clients, 1)) // at the very least, where the pilot saw nothing
 	if pilot.Load.Requests > 0 {
-		each := time.Duration(pilot.Load.WindowUs * float64(time.Microsecond) / float64(pilot.Load.Requests))
-		l.count = max(l.count, min(completions*each, e.Most), pilot.Load.Latency.Mean())
+		each = time.Duration(pilot.Load.WindowUs * float64(time.Microsecond) / float64(pilot.Load.Requests))
+		cycle = each * time.Duration(s.Clients)
+	}
+	l := lengths{settle: settled * 5 / 4, count: e.Slice}
+	if settled >= pilotSettle { // somebody had not been answered
+		l.settle = max(l.settle, cycle*time.Duration(s.RequestsPerConnection))
+	}
+	l.settle = min(max(l.settle, shortestSettle), longestSettle)
+	if l.count == 0 {
+		l.count = max(ShortestSlice, cycle, min(completions*each, e.Most))
 	}
 	return l
 }
@@ -365,24 +435,34 @@ func (t *trial) newSlice(e result.Entry, phase string, block, place int) result.
 	}
 }
 
-// slice plays one slice and writes it down. A model's failure is written down
-// too, ends its part in the experiment, and is no error.
-func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, place int, job load.Job) error {
-	s := t.newSlice(e, phase, block, place)
+// slice plays one slice of a scenario and writes it down. A model's failure is
+// written down too, ends its part in the experiment, and is no error.
+func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, place int, sc scenario.Scenario, job process.Job) error {
 	server := t.servers[e.Label]
-	job.Addr, job.Scenario, job.Seed = server.Addr, t.exp.Scenario, t.Seed
-	job.Block, job.Round, job.Timeout = block, t.round, load.DefaultTimeout
+	if server == nil { // it has failed since the round was drawn
+		return nil
+	}
+	s := t.newSlice(e, phase, block, place)
+	job.Addr, job.Scenario, job.Seed = server.Addr, sc, t.Seed
+	job.Block, job.Round, job.Timeout = block, t.round, process.ClientTimeout
 	s.SettleUs, s.CountUs = job.Settle.Microseconds(), job.Count.Microseconds()
-
-	host := process.LookAtHost()
-	var window process.Window
+	window := process.Window{Patience: process.Patience{Idle: idlePatience}}
 	if job.SettleUntilAll == 0 { // else nobody knows yet when it will be
-		window = process.Window{From: job.Settle, Until: job.Settle + job.Count}
+		window.From, window.Until = job.Settle, job.Settle+job.Count
 	}
+
+	if err := t.clients.Prepare(ctx, t.Engine, job); err != nil {
+		return t.lostClients(ctx, s, err)
+	}
+	host := process.LookAtHost()
 	if err := server.Begin(ctx, window); err != nil {
-		return t.failUnless(ctx, e, s, err)
+		// The clients have prepared for nothing, and wait for nothing but Play.
+		if err := t.replaceClients(); err != nil {
+			return err
+		}
+		return t.serverError(ctx, e, s, err)
 	}
-	outcome, err := t.clients.Play(ctx, t.Engine, job)
+	outcome, err := t.clients.Play(ctx)
 	if err != nil {
 		return t.lostClients(ctx, s, err)
 	}
@@ -393,23 +473,42 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 		s.SettleUs = outcome.SettledUs
 	}
 	if err != nil {
-		return t.failUnless(ctx, e, s, err)
+		return t.serverError(ctx, e, s, err)
 	}
 	s.Server = &used
 	return t.keep(s)
+}
+
+// serverError writes down a slice that did not begin or end as it should. A
+// server that is still busy for clients that have given up is slow, not broken:
+// what the clients saw stands, and a fresh process takes its place.
+func (t *trial) serverError(ctx context.Context, e result.Entry, s result.Slice, why error) error {
+	busy, ok := errors.AsType[process.BusyError](why)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !ok:
+		return t.fail(e, s, why)
+	}
+	if s.Load == nil {
+		s.Failed = busy.Error()
+	}
+	if err := t.keep(s); err != nil {
+		return err
+	}
+	t.progress(busy.Error()+": a fresh process takes its place", true)
+	t.servers[e.Label].Stop()
+	delete(t.servers, e.Label)
+	if err := t.startServer(ctx, e); err != nil {
+		return t.fail(e, t.newSlice(e, s.Phase, s.Block, s.Place), err)
+	}
+	return nil
 }
 
 // keep writes a slice down.
 func (t *trial) keep(s result.Slice) error {
 	t.slices = append(t.slices, s)
 	return t.log.Append(s)
-}
-
-func (t *trial) failUnless(ctx context.Context, e result.Entry, s result.Slice, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return t.fail(e, s, err)
 }
 
 // fail writes down that a model failed, and goes on without it.
@@ -430,7 +529,7 @@ const mostLosses = 3
 
 // lostClients writes down a slice that was lost with the clients, which is no
 // fault of the model, and starts the clients anew.
-func (t *trial) lostClients(ctx context.Context, s result.Slice, why error) (err error) {
+func (t *trial) lostClients(ctx context.Context, s result.Slice, why error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -442,6 +541,10 @@ func (t *trial) lostClients(ctx context.Context, s result.Slice, why error) (err
 	if t.clientLoss++; t.clientLoss > mostLosses {
 		return fmt.Errorf("%s: the clients were lost %d times, the last time so: %w", t.exp.Name, t.clientLoss, why)
 	}
+	return t.replaceClients()
+}
+
+func (t *trial) replaceClients() (err error) {
 	t.clients.Stop()
 	t.clients, err = process.StartClients(t.LoadCPUs)
 	return err

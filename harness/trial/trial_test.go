@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,6 +104,7 @@ func TestAnExperiment(t *testing.T) {
 	// One worker of four: more than 2 × slower, and left out after three
 	// rounds, all in the first block.
 	want["warm-up pool:workers=1"], want["round pool:workers=1"] = 1, 3
+	delete(want, "pilot goroutine#2") // a twin has its lengths from the reference
 	if diff := cmp.Diff(want, visits); diff != "" {
 		t.Errorf("visits (-want +got):\n%s", diff)
 	}
@@ -169,37 +171,45 @@ func TestOrderIsDrawnFromTheSeed(t *testing.T) {
 }
 
 func TestLengthsFromThePilot(t *testing.T) {
-	h := result.NewHistogram()
-	for range 10 {
-		h.Record(640 * time.Millisecond)
+	io, err := scenario.Named("io")
+	if err != nil {
+		t.Fatal(err)
 	}
-	quick := result.NewHistogram()
-	quick.Record(time.Millisecond)
+	keepalive, err := scenario.Named("keepalive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	thinking := io
+	thinking.Think = scenario.Constant(3 * time.Second)
 	for _, tt := range []struct {
 		name     string
-		e        Experiment
+		load     scenario.Scenario
+		most     time.Duration
+		slice    time.Duration
 		settled  time.Duration
 		window   time.Duration
 		requests int64
-		latency  *result.Histogram
 		want     lengths
 	}{
-		{"a fast model gets the shortest slice", Experiment{Most: time.Second}, time.Millisecond, 50 * time.Millisecond, 5000, quick,
+		{"a fast model gets the shortest slice", io, time.Second, 0, time.Millisecond, 50 * time.Millisecond, 5000,
 			lengths{15 * time.Millisecond, 50 * time.Millisecond}},
-		{"200 completions, where they fit", Experiment{Most: time.Second}, 100 * time.Millisecond, 50 * time.Millisecond, 100, quick,
+		{"200 completions, where they fit", io, time.Second, 0, 100 * time.Millisecond, 50 * time.Millisecond, 100,
 			lengths{125 * time.Millisecond, 100 * time.Millisecond}},
-		{"no more than the longest, where they don't", Experiment{Most: time.Second}, 0, time.Second, 100, quick,
+		{"no more than the longest, where they don't", io, time.Second, 0, 0, time.Second, 100,
 			lengths{15 * time.Millisecond, time.Second}},
-		{"but one response time always", Experiment{Most: 100 * time.Millisecond}, 640 * time.Millisecond, 50 * time.Millisecond, 5, h,
-			lengths{800 * time.Millisecond, 640 * time.Millisecond}},
-		{"what the user says", Experiment{Most: time.Second, Slice: 70 * time.Millisecond}, 640 * time.Millisecond, 50 * time.Millisecond, 5, h,
-			lengths{800 * time.Millisecond, 70 * time.Millisecond}},
-		{"a pilot that saw nothing", Experiment{Most: time.Second}, 20 * time.Second, 50 * time.Millisecond, 0, result.NewHistogram(),
-			lengths{5 * time.Second, 50 * time.Millisecond}},
+		{"but one request of each client always; those that waited longer than the pilot did are foreseen", io, 100 * time.Millisecond, 0, 250 * time.Millisecond, 50 * time.Millisecond, 5,
+			lengths{640 * time.Millisecond, 640 * time.Millisecond}},
+		{"who waits for a place waits for whole connections", keepalive, 100 * time.Millisecond, 0, 250 * time.Millisecond, 50 * time.Millisecond, 500,
+			lengths{640 * time.Millisecond, 50 * time.Millisecond}},
+		{"what the user says", io, time.Second, 70 * time.Millisecond, 200 * time.Millisecond, 50 * time.Millisecond, 5,
+			lengths{250 * time.Millisecond, 70 * time.Millisecond}},
+		{"a pilot that saw nothing knows the load", thinking, time.Second, 0, 250 * time.Millisecond, 50 * time.Millisecond, 0,
+			lengths{3010 * time.Millisecond, 3010 * time.Millisecond}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := tt.e.lengths(result.Slice{SettleUs: tt.settled.Microseconds(), Load: &result.Load{
-				WindowUs: float64(tt.window.Microseconds()), Requests: tt.requests, Latency: tt.latency,
+			e := Experiment{Scenario: tt.load, Most: tt.most, Slice: tt.slice}
+			got := e.lengths(result.Slice{SettleUs: tt.settled.Microseconds(), Load: &result.Load{
+				WindowUs: float64(tt.window.Microseconds()), Requests: tt.requests,
 			}})
 			if got != tt.want {
 				t.Errorf("settle %v, count %v; want %v, %v", got.settle, got.count, tt.want.settle, tt.want.count)
@@ -265,15 +275,90 @@ func TestAModelThatDoesNotStartIsReportedAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestClientsThatDieAreNoFaultOfTheModel(t *testing.T) {
-	out, taken, err := play(t.Context(), t, small(t, "goroutine", "pool"), once(func(tr *trial) {
+	out, taken, err := play(t.Context(), t, small(t, "goroutine", "iterative"), once(func(tr *trial) {
 		kill(t, tr.clients.PID())
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	lost := slices.DeleteFunc(taken, func(s result.Slice) bool { return s.Failed == "" })
+	var lost []result.Slice
+	for _, s := range taken {
+		switch {
+		case s.Failed != "":
+			lost = append(lost, s)
+		case s.Load.RequestsAll != s.Server.Requests:
+			t.Errorf("%s, round %d: the clients got %d answers, the server gave %d", s.Label, s.Round, s.Load.RequestsAll, s.Server.Requests)
+		}
+	}
 	if len(out.Failures) != 0 || len(lost) != 1 || lost[0].Failed != "the clients exited in the middle (signal: killed)" || out.Rounds != 4 {
 		t.Errorf("failures %v, lost slices %+v, %d rounds", out.Failures, lost, out.Rounds)
+	}
+}
+
+// A server that works on for clients that have given up is slow, and no
+// failure: what the clients saw stands.
+func TestABusyServerIsReplaced(t *testing.T) {
+	e := small(t, "goroutine", "iterative")
+	e.Blocks = 1
+	var pid int
+	_, taken, err := play(t.Context(), t, e, once(func(tr *trial) {
+		pid = tr.servers["iterative"].PID()
+		nc, err := net.Dial("tcp", tr.servers["iterative"].Addr) // a client that holds its place for 3 s
+		if err == nil {
+			_, err = nc.Write([]byte("GET /?wait=3s HTTP/1.1\r\nHost: test\r\n\r\n"))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		t.Cleanup(func() {
+			_ = nc.Close()
+			if now := tr.out.Failures; len(now) != 0 {
+				t.Errorf("failures %+v", now)
+			}
+		})
+	}))
+	if err != nil || pid == 0 {
+		t.Fatal(err)
+	}
+	good := 0
+	for _, s := range taken {
+		if s.Label == "iterative" && s.Phase == result.PhaseRound && s.Failed == "" {
+			good++
+		}
+	}
+	if good != 1 {
+		t.Errorf("%d good slices of a server that was busy in one of two", good)
+	}
+}
+
+// Without models that could still be told from it, a reference is not
+// compared with itself until its budget is spent.
+func TestRoundsEndWhenNothingIsInDoubt(t *testing.T) {
+	e := small(t, "goroutine", "pool:workers=1")
+	e.Blocks, e.Rounds = 100, 3
+	out, _, err := play(t.Context(), t, e, nil)
+	if err != nil || out.StoppedBy != "precision" || out.Blocks != 1 || out.Rounds != 3 {
+		t.Errorf("error %v, stopped by %q after %d blocks and %d rounds; want precision after the first", err, out.StoppedBy, out.Blocks, out.Rounds)
+	}
+}
+
+func TestWithoutServersAnExperimentEnds(t *testing.T) {
+	out, _, err := play(t.Context(), t, small(t, "nobody"), nil)
+	if err != nil || out.StoppedBy != "failure" || out.Rounds != 0 {
+		t.Errorf("error %v, stopped by %q after %d rounds", err, out.StoppedBy, out.Rounds)
+	}
+}
+
+// What slow models cost before they are left out is no measure of what comes.
+func TestTheNextBlockIsForeseenFromWhoTakesPart(t *testing.T) {
+	tr := &trial{exp: Experiment{Entries: entries("a", "slow"), Rounds: 4}, leftOut: map[string]string{},
+		cost: map[string]time.Duration{"a": 80 * time.Millisecond, "slow": 2 * time.Second}}
+	if got, want := tr.nextBlock(), 8*time.Second+360*time.Millisecond; got != want {
+		t.Errorf("with the slow model %v, want %v", got, want)
+	}
+	tr.leftOut["slow"] = "large"
+	if got, want := tr.nextBlock(), 340*time.Millisecond; got != want {
+		t.Errorf("without it %v, want %v", got, want)
 	}
 }
 
@@ -310,8 +395,9 @@ func TestARecordThatVanishesStopsTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := Plan{Setup{Seed: 1, Engine: "net"}, []Experiment{small(t, "goroutine")}}
-	_, err = Run(t.Context(), plan, result.Run{Schema: result.RunSchema}, dir, Watcher{func(Event) {}, func(result.Experiment) {}})
-	if err == nil {
-		t.Error("no error, though slices can't be written")
+	done := 0
+	_, err = Run(t.Context(), plan, result.Run{Schema: result.RunSchema}, dir, Watcher{func(Event) {}, func(result.Run, int) { done++ }})
+	if err == nil || done != 1 {
+		t.Errorf("error %v, told of %d experiments; want an error, since slices can't be written, and what there is", err, done)
 	}
 }

@@ -683,7 +683,7 @@ func TestStats(t *testing.T) {
 			b.x.HoldBy(b.ctx, 1, conn)
 		})
 		want := Stats{
-			Accepted: 3, Open: 3, OpenPeak: 3, Held: 2, HeldPeak: 2, WaitingPeak: 1, Requests: 1, HeldTime: second,
+			At: time.Now(), Accepted: 3, Open: 3, OpenPeak: 3, Held: 2, HeldPeak: 2, WaitingPeak: 1, Requests: 1, HeldTime: second,
 			Limit: Limit{"workers", 2, 3}, Workers: []Worker{{Holds: 1}, {Holds: 2}},
 		}
 		if diff := cmp.Diff(want, b.x.Stats()); diff != "" {
@@ -702,7 +702,7 @@ func TestStats(t *testing.T) {
 		// ∫ held dt: the first was held for 3 s, the second for 1 s, the third
 		// for 2 s so far.
 		want = Stats{
-			Accepted: 3, Open: 1, OpenPeak: 3, Held: 1, HeldPeak: 2, WaitingPeak: 1, Requests: 2, HeldTime: 6 * second,
+			At: time.Now(), Accepted: 3, Open: 1, OpenPeak: 3, Held: 1, HeldPeak: 2, WaitingPeak: 1, Requests: 2, HeldTime: 6 * second,
 			Limit: Limit{"workers", 2, 3}, Workers: []Worker{{Served: 1}, {Holds: 3, Served: 1}},
 		}
 		if diff := cmp.Diff(want, b.x.Stats()); diff != "" {

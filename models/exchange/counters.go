@@ -8,6 +8,7 @@ import (
 
 // Stats are an exchange's counts so far.
 type Stats struct {
+	At             time.Time     // when these were the counts
 	Accepted       int64         // connections taken from the listener
 	Open           int64         // of these, not closed yet
 	OpenPeak       int64         // the most at once
@@ -88,6 +89,7 @@ func (x *Exchange) Stats() Stats {
 	defer x.mu.Unlock()
 	x.heldChanges()
 	return Stats{
+		At:             x.epoch.Add(time.Duration(x.heldAt)),
 		Accepted:       x.accepted,
 		Open:           x.open.now,
 		OpenPeak:       x.open.most,
