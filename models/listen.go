@@ -23,11 +23,8 @@ import (
 //
 // addr is "host:port"; port 0 takes a free one.
 func Listen(ctx context.Context, addr string, backlog int) (*net.TCPListener, error) {
-	if backlog < 0 {
-		return nil, fmt.Errorf("backlog %d: must not be negative (0 stands for the system's limit)", backlog)
-	}
-	if most := somaxconn(); most > 0 && backlog > most {
-		return nil, fmt.Errorf("backlog %d: must be 0 to %d, the system's limit (net.core.somaxconn)", backlog, most)
+	if err := CheckBacklog(backlog); err != nil {
+		return nil, err
 	}
 	lc := net.ListenConfig{KeepAlive: -time.Second, Control: control}
 	lc.SetMultipathTCP(false)
@@ -43,6 +40,17 @@ func Listen(ctx context.Context, addr string, backlog int) (*net.TCPListener, er
 		}
 	}
 	return tcp, nil
+}
+
+// CheckBacklog reports whether a backlog can be had here.
+func CheckBacklog(backlog int) error {
+	if backlog < 0 {
+		return fmt.Errorf("backlog %d: must not be negative (0 stands for the system's limit)", backlog)
+	}
+	if most := somaxconn(); most > 0 && backlog > most {
+		return fmt.Errorf("backlog %d: must be 0 to %d, the system's limit (net.core.somaxconn)", backlog, most)
+	}
+	return nil
 }
 
 // listenError says what to do about an address that can't be had.

@@ -18,6 +18,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,8 +46,12 @@ func main() {
 	if process.IsChild() {
 		os.Exit(process.RunChild())
 	}
-	// Ctrl-C and SIGTERM end gently; the second one ends at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Whoever reads our output may stop reading, as head does: that is an error
+	// of writing, and no reason to lose what is being measured.
+	signal.Ignore(syscall.SIGPIPE)
+	// Ctrl-C, SIGTERM and a terminal that is closed end gently; the second one
+	// ends at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
 	os.Exit(Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -67,7 +72,7 @@ type commands struct {
 
 // terminal is where a command writes to.
 type terminal struct {
-	out io.Writer // results
+	out *output   // results
 	err io.Writer // progress, warnings
 }
 
@@ -96,15 +101,39 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	k.BindTo(ctx, (*context.Context)(nil))
-	k.Bind(terminal{stdout, stderr})
-	if err := k.Run(); err != nil {
+	out := &output{Writer: stdout}
+	k.Bind(terminal{out, stderr})
+	if err := cmp.Or(k.Run(), out.failed()); err != nil {
 		end := errorOf(err)
 		if end.err != nil {
-			fmt.Fprintln(stderr, "workbench:", end.err)
+			fmt.Fprintln(stderr, "workbench:", strings.ReplaceAll(end.err.Error(), "\n", "; "))
 		}
 		return end.code
 	}
 	return exitDone
+}
+
+// output is standard output. It remembers what went wrong, so that not every
+// line that is printed needs a look.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.Writer.Write(b)
+	o.err = err
+	return n, err
+}
+
+func (o *output) failed() error {
+	if o.err != nil {
+		return fmt.Errorf("not all could be printed: %w", o.err)
+	}
+	return nil
 }
 
 // exitError ends the program with a code. What there is to say, if anything,

@@ -31,11 +31,18 @@ func (p *progress) plan(plan trial.Plan) {
 		if len(e.Entries) == 1 {
 			entries = "1 entry"
 		}
-		effort := fmt.Sprintf("≤ %v", e.Budget)
+		var effort []string
 		if e.Blocks > 0 {
-			effort = fmt.Sprintf("%d restarts × %d rounds", e.Blocks, e.Rounds)
+			rounds := "1 round"
+			if e.Rounds > 1 {
+				rounds = fmt.Sprintf("%d rounds", e.Rounds)
+			}
+			effort = append(effort, fmt.Sprintf("%d restarts × %s", e.Blocks, rounds))
 		}
-		parts = append(parts, fmt.Sprintf("%s: %s, %s", e.Name, entries, effort))
+		if e.Budget < unlimited {
+			effort = append(effort, fmt.Sprintf("at most %v", e.Budget))
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s, %s", e.Name, entries, strings.Join(effort, ", ")))
 	}
 	fmt.Fprintf(p.w, "workbench: %s (and a pilot each)\n", strings.Join(parts, " · "))
 }
@@ -55,14 +62,17 @@ func (p *progress) event(e trial.Event) {
 		}
 		return
 	}
-	restart := fmt.Sprintf("restart %d", e.Block+1)
-	if exp.Blocks > 0 {
-		restart += fmt.Sprintf(" of %d", exp.Blocks)
+	doing := e.Doing
+	if e.Block > 0 { // else it is the pilot
+		doing = fmt.Sprintf("restart %d · %s", e.Block, e.Doing)
+		if exp.Blocks > 0 {
+			doing = fmt.Sprintf("restart %d of %d · %s", e.Block, exp.Blocks, e.Doing)
+		}
 	}
-	line := fmt.Sprintf("%s (%d of %d) · %s · %s", exp.Name, e.Experiment+1, len(p.plans), restart, e.Doing)
+	line := fmt.Sprintf("%s (%d of %d) · %s", exp.Name, e.Experiment+1, len(p.plans), doing)
 	if e.Elapsed > 0 {
 		line += fmt.Sprintf(" · %v", e.Elapsed.Round(100*time.Millisecond))
-		if exp.Blocks == 0 {
+		if exp.Budget < unlimited {
 			line += fmt.Sprintf(" of %v", exp.Budget)
 		}
 	}

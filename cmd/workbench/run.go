@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"workbench/harness/load"
 	"workbench/harness/process"
 	"workbench/harness/report"
 	"workbench/harness/result"
@@ -21,7 +21,7 @@ import (
 // runCmd compares models under loads.
 type runCmd struct {
 	Model     []string `sep:"none" placeholder:"SPEC" help:"Model to measure, such as pool:workers=4; again for more (all of them)." group:"What"`
-	Reference string   `default:"goroutine" placeholder:"SPEC" help:"Model that the others are compared with; it takes part twice (${default})." group:"What"`
+	Reference string   `placeholder:"SPEC" help:"Model that the others are compared with; it takes part twice (goroutine)." group:"What"`
 	Alone     bool     `help:"Leave the reference out." group:"What"`
 	Scenario  []string `sep:"none" placeholder:"NAME" help:"Named load; again for more (keepalive, io and mixed)." group:"What"`
 
@@ -67,9 +67,8 @@ const (
 	quickBlocks   = 5
 	unlimited     = 24 * time.Hour // where the number of blocks ends an experiment
 	rounds        = 4              // of a block
-	quickRounds   = 2              // so that five blocks fit in a quick look
+	quickRounds   = 1              // so that five blocks fit in a quick look
 	longestSlice  = 2 * time.Second
-	quickSlice    = time.Second
 )
 
 var tour = []string{"keepalive", "io", "mixed"}
@@ -102,21 +101,25 @@ func (c runCmd) Run(ctx context.Context, t terminal, args []string) error {
 
 	progress := newProgress(t.err, plan)
 	progress.plan(plan)
+	var summaries error
 	run, err = trial.Run(ctx, plan, run, dir, trial.Watcher{
 		Progress: progress.event,
-		Done: func(e result.Experiment) {
+		Done: func(run result.Run, i int) {
 			progress.clear()
 			if c.Format == "table" {
-				printExperiment(t, e, run)
+				printExperiment(t, run.Experiments[i], run)
 			}
+			summaries = writeSummaries(dir, run)
 		},
 	})
 	progress.clear()
-	err = errors.Join(err, writeSummaries(dir, run))
-	if err := errors.Join(err, c.print(t, run, dir.Path())); err != nil {
+	if err = cmp.Or(err, summaries); err != nil {
+		return fmt.Errorf("%w (what could be written is in %s)", err, dir.Path())
+	}
+	if err := c.print(t, run, dir.Path()); err != nil {
 		return err
 	}
-	return verdict(ctx, run)
+	return cmp.Or(verdict(ctx, run), t.out.failed())
 }
 
 // plan makes the experiments that the flags ask for. It touches nothing: what
@@ -131,8 +134,11 @@ func (c runCmd) plan() (trial.Plan, result.Run, error) {
 	if err != nil {
 		return none(err)
 	}
-	if _, err := load.New(c.Engine); err != nil {
+	if err := process.CheckEngine(c.Engine); err != nil {
 		return none(fmt.Errorf("--engine: %w", err))
+	}
+	if err := models.CheckBacklog(c.Backlog); err != nil {
+		return none(fmt.Errorf("--backlog: %w", err))
 	}
 	p := trial.Plan{Setup: trial.Setup{Seed: c.Seed, Engine: c.Engine, Backlog: c.Backlog}}
 	if p.ServerCPUs, p.LoadCPUs, err = c.cpus(process.Allowed()); err != nil {
@@ -143,7 +149,8 @@ func (c runCmd) plan() (trial.Plan, result.Run, error) {
 		base.Budget = tourBudget
 	}
 	if c.Quick {
-		base.Budget, base.Blocks, base.Rounds, base.Most = unlimited, quickBlocks, quickRounds, quickSlice
+		base.Budget, base.Blocks, base.Rounds = unlimited, quickBlocks, quickRounds
+		base.Most /= time.Duration(len(scenarios)) // a tour has less time for each
 	}
 	if err := c.limits(&base); err != nil {
 		return none(err)
@@ -186,6 +193,9 @@ func (c runCmd) limits(e *trial.Experiment) error {
 // then the models in the order given.
 func (c runCmd) entries() (entries []result.Entry, reference string, err error) {
 	specs := c.Model
+	if c.Alone && c.Reference != "" {
+		return nil, "", errors.New("--alone leaves out the reference that --reference names: say one of them")
+	}
 	if len(specs) == 0 {
 		if c.Alone {
 			return nil, "", errors.New("--alone leaves the reference out: say with --model what remains")
@@ -202,7 +212,7 @@ func (c runCmd) entries() (entries []result.Entry, reference string, err error) 
 		entries = append(entries, result.Entry{Label: label, Model: s.Whole(), Display: s.Display(), Twin: twin})
 	}
 	if !c.Alone {
-		ref, err := models.Parse(c.Reference)
+		ref, err := models.Parse(cmp.Or(c.Reference, "goroutine"))
 		if err != nil {
 			return nil, "", fmt.Errorf("--reference: %w", err)
 		}
@@ -268,6 +278,9 @@ func (c runCmd) scenarios() (list []scenario.Scenario, name string, err error) {
 		}
 		if err := list[i].Validate(); err != nil {
 			return nil, "", fmt.Errorf("%s: %w", list[i].Name, err)
+		}
+		if work := list[i].Wait.Mean() + list[i].Spin.Mean(); work >= process.ClientTimeout {
+			return nil, "", fmt.Errorf("%s: a request takes %v at work, and clients give up after %v", list[i].Name, work, process.ClientTimeout)
 		}
 	}
 	return list, name, nil
@@ -360,12 +373,16 @@ func (c runCmd) preflight(p trial.Plan, t terminal) error {
 			return fmt.Errorf("%s: %d clients need as many ports, and there are %d for them (fewer --clients, or widen net.ipv4.ip_local_port_range)", e.Name, n, ports)
 		}
 	}
-	if len(p.ServerCPUs) == 0 {
-		fmt.Fprintln(t.err, "workbench: servers and clients share their CPUs here, so the clients take from the servers what they need: compare ratios, and trust small ones little")
-	} else if shared := len(p.ServerCPUs) - len(p.ServerCPUs.Without(p.LoadCPUs)); shared > 0 {
-		fmt.Fprintf(t.err, "workbench: servers (CPU %v) and clients (CPU %v) share CPUs: the clients take from the servers what they need\n", p.ServerCPUs, p.LoadCPUs)
+	if shared(p.ServerCPUs, p.LoadCPUs) {
+		fmt.Fprintln(t.err, "workbench: servers and clients share CPUs, so the clients take from the servers what they need: compare ratios, and trust small ones little")
 	}
 	return nil
+}
+
+// shared reports whether two processes share CPUs. One that isn't pinned may
+// use them all.
+func shared(a, b process.CPUs) bool {
+	return len(a) == 0 || len(b) == 0 || len(a.Without(b)) < len(a)
 }
 
 // again is the command that repeats the run: what was typed, and the seed.
@@ -413,7 +430,8 @@ func writeSummaries(dir *result.Dir, run result.Run) error {
 // printExperiment prints an experiment that is over: its head, its table, its
 // answer.
 func printExperiment(t terminal, e result.Experiment, run result.Run) {
-	fmt.Fprintf(t.out, "%s\n%s\n%s\n", report.Header(e, run), report.Table(e, width(t.out)), report.Answer(e))
+	columns := width(t.out.Writer)
+	fmt.Fprintf(t.out, "%s\n%s\n%s\n", report.Wrap(report.Header(e, run), columns), report.Table(e, columns), report.Wrap(report.Answer(e), columns))
 }
 
 // print prints what is printed at the end.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,7 +47,7 @@ func (c serveCmd) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return wrong(err)
 	}
-	if err := checkAddr(c.Addr); err != nil {
+	if err := errors.Join(checkAddr(c.Addr), models.CheckBacklog(c.Backlog)); err != nil {
 		return wrong(err)
 	}
 	x.Observe(observer(t, c.Print))

@@ -16,9 +16,18 @@ func width(w io.Writer) int {
 	if !ok {
 		return 0
 	}
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	c, err := f.SyscallConn() // Fd would make the file blocking
 	if err != nil {
 		return 0
 	}
-	return int(size.Col)
+	var columns int
+	err = c.Control(func(fd uintptr) {
+		if size, err := unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ); err == nil {
+			columns = int(size.Col)
+		}
+	})
+	if err != nil {
+		return 0
+	}
+	return columns
 }

@@ -10,7 +10,9 @@ import (
 
 // Bounds of validity.
 const (
-	mostLittle = 0.05 // share of client-time that the record may not account for
+	muchLittle = 0.05 // share of client-time in no recorded request or pause from which a user should know
+	mostLittle = 0.20 // ... from which the figures are the clients' and not the server's
+	fewest     = 6    // requests below which not even a median has an interval: stats.MinSamples
 	muchFailed = 0.01 // share of failed requests from which a user should know
 	mostFailed = 0.50 // ... from which the rest says nothing any more
 )
@@ -44,6 +46,12 @@ var rules = []rule{
 		}
 		return fmt.Sprintf("no request was answered rightly in %s", counted(len(o.seen), "slice"))
 	}},
+	{"hardly anybody was answered", true, func(o *observation) string {
+		if n := o.cell.Requests; n == 0 || n >= fewest {
+			return ""
+		}
+		return fmt.Sprintf("%s in all: too few for any figure (longer slices or more time: --slice, --budget)", counted(int(o.cell.Requests), "request"))
+	}},
 	{"most requests failed", true, func(o *observation) string {
 		if o.failedShare() <= mostFailed {
 			return ""
@@ -57,12 +65,16 @@ var rules = []rule{
 		return o.failedInWords() + "; their CPU counts in CPU per request"
 	}},
 	{"time is unaccounted for", true, func(o *observation) string {
-		r := o.cell.LittlesLawResidual
-		if r == nil || math.Abs(r.Median) <= mostLittle {
+		if o.residual() <= mostLittle {
 			return ""
 		}
-		return fmt.Sprintf("Little's law is off by %s (bound: %s): the clients spent time that no request accounts for, so latencies are wrong",
-			fmt.Sprintf("%.0f %%", 100*math.Abs(r.Median)), percent(mostLittle))
+		return fmt.Sprintf("Little's law is off by %.1f %%: the clients spent that share of their time in no request, so the figures are more theirs than the server's", 100*o.residual())
+	}},
+	{"some time is unaccounted for", false, func(o *observation) string {
+		if r := o.residual(); r <= muchLittle || r > mostLittle {
+			return ""
+		}
+		return fmt.Sprintf("Little's law is off by %.1f %%: so much of the clients' time was their own, between requests; a faster client would ask for more", 100*o.residual())
 	}},
 	{"histograms overflowed", true, func(o *observation) string {
 		if o.dropped == 0 {
@@ -96,7 +108,11 @@ var rules = []rule{
 		if o.cell.Rejected == 0 {
 			return ""
 		}
-		return fmt.Sprintf("the server turned away %s with 503", counted(int(o.cell.Rejected), "connection"))
+		s := fmt.Sprintf("the server turned away %s with 503", counted(int(o.cell.Rejected), "connection"))
+		if n := o.cell.Errors.Rejected; n > 0 {
+			s += fmt.Sprintf(", %s %% of all; requests/s and latencies are of those that were answered", result.Significant(100*float64(n)/float64(n+o.answered)))
+		}
+		return s
 	}},
 	{"connections went stale", false, func(o *observation) string {
 		if o.cell.Stale == 0 {
@@ -140,9 +156,19 @@ func (o *observation) unmeasured() string {
 	return "no round was reached"
 }
 
-// failedShare is of all requests that came to an end, idle to idle.
+// residual is Little's law's, of the median slice; 0 where it is unknown.
+func (o *observation) residual() float64 {
+	if r := o.cell.LittlesLawResidual; r != nil {
+		return math.Abs(r.Median)
+	}
+	return 0
+}
+
+// failedShare is of all requests that came to an end, idle to idle. To be
+// turned away with 503 is an answer that a full server means to give: the
+// share of those is told, and takes nothing from what the others say.
 func (o *observation) failedShare() float64 {
-	failed := o.cell.Errors.Total()
+	failed := o.cell.Errors.Total() - o.cell.Errors.Rejected
 	if failed == 0 {
 		return 0
 	}
@@ -156,7 +182,7 @@ func (o *observation) failedInWords() string {
 		n    int64
 		name string
 	}{
-		{e.Refused, "refused"}, {e.Reset, "reset"}, {e.Timeout, "timed out"}, {e.Rejected, "answered 503"},
+		{e.Refused, "refused"}, {e.Reset, "reset"}, {e.Timeout, "timed out"},
 		{e.Truncated, "cut short"}, {e.BadResponse, "answered wrongly"}, {e.Other, "failed otherwise"},
 	} {
 		if k.n > 0 {

@@ -76,7 +76,7 @@ const idlePatience = 2 * time.Second
 type Event struct {
 	Experiment int // from 0
 	Doing      string
-	Block      int // completed blocks
+	Block      int // the block at hand, from 1; 0 in the pilot
 	Elapsed    time.Duration
 	Notable    bool // worth a line of its own even where nobody watches
 }
@@ -149,6 +149,7 @@ type trial struct {
 	tell func(Event)
 
 	begun      time.Time // when the first block did
+	blocks     int       // begun
 	slices     []result.Slice
 	round      int                        // over the whole experiment
 	length     map[string]lengths         // by label, from the pilot
@@ -251,6 +252,7 @@ func (t *trial) active() []result.Entry {
 // block plays one set of fresh processes: a warm-up and the rounds. It is cut
 // short between rounds when the budget is spent.
 func (t *trial) block(ctx context.Context, block int) error {
+	t.blocks = block + 1
 	if err := t.startBlock(ctx); err != nil {
 		return err
 	}
@@ -551,7 +553,7 @@ func (t *trial) replaceClients() (err error) {
 }
 
 func (t *trial) progress(doing string, notable bool) {
-	ev := Event{Doing: doing, Block: t.out.Blocks, Notable: notable}
+	ev := Event{Doing: doing, Block: t.blocks, Notable: notable}
 	if !t.begun.IsZero() {
 		ev.Elapsed = time.Since(t.begun)
 	}
