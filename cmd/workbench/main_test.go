@@ -231,8 +231,11 @@ func TestRunWritesARecordThatSaysWhatItPrints(t *testing.T) {
 	if err != nil || len(damage) > 0 {
 		t.Fatal(err, damage)
 	}
-	digests := 0
+	limited := 0
 	for _, s := range taken {
+		if s.Phase == result.PhasePilot {
+			continue // its clients hang up
+		}
 		if s.Load.RequestsAll != s.Server.Requests {
 			t.Errorf("%s, %s of block %d: the clients got %d answers, the server gave %d", s.Label, s.Phase, s.Block, s.Load.RequestsAll, s.Server.Requests)
 		}
@@ -243,10 +246,10 @@ func TestRunWritesARecordThatSaysWhatItPrints(t *testing.T) {
 			if float64(s.Load.Requests) > most {
 				t.Errorf("%s: %d requests in %.0f µs, more than its limit allows (%.0f)", s.Label, s.Load.Requests, s.Load.WindowUs, most)
 			}
-			digests++
+			limited++
 		}
 	}
-	if digests == 0 {
+	if limited == 0 {
 		t.Error("no slice of a limited model")
 	}
 }

@@ -69,6 +69,7 @@ const (
 	rounds        = 4              // of a block
 	quickRounds   = 1              // so that five blocks fit in a quick look
 	longestSlice  = 2 * time.Second
+	quickSlice    = 300 * time.Millisecond
 )
 
 var tour = []string{"keepalive", "io", "mixed"}
@@ -150,7 +151,9 @@ func (c runCmd) plan() (trial.Plan, result.Run, error) {
 	}
 	if c.Quick {
 		base.Budget, base.Blocks, base.Rounds = unlimited, quickBlocks, quickRounds
-		base.Most /= time.Duration(len(scenarios)) // a tour has less time for each
+		if len(scenarios) > 1 {
+			base.Most = quickSlice // a tour has less time for each
+		}
 	}
 	if err := c.limits(&base); err != nil {
 		return none(err)

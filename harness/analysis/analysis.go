@@ -97,7 +97,6 @@ type observation struct {
 	overflows  int64 // of listen queues
 	panics     int64
 	backoffs   int64
-	windowUs   float64 // median
 	spanUs     float64 // median of settling and window together: the longest latency that a slice can see
 	firstError string
 }
@@ -105,7 +104,7 @@ type observation struct {
 // sum adds up what is counted, and takes the peaks.
 func (o *observation) sum() {
 	c := o.cell
-	var windows, spans []float64
+	var spans []float64
 	for _, s := range o.seen {
 		l := s.Load
 		c.Requests += l.Requests
@@ -120,7 +119,6 @@ func (o *observation) sum() {
 		if o.firstError == "" {
 			o.firstError = l.FirstError
 		}
-		windows = append(windows, l.WindowUs)
 		spans = append(spans, float64(s.SettleUs)+l.WindowUs)
 		if v := s.Server; v != nil {
 			c.RSSPeakBytes = max(c.RSSPeakBytes, v.RSSPeakBytes)
@@ -136,7 +134,6 @@ func (o *observation) sum() {
 			}
 		}
 	}
-	o.windowUs = stats.Median(windows)
 	o.spanUs = stats.Median(spans)
 }
 

@@ -318,7 +318,7 @@ func TestValidity(t *testing.T) {
 		{"starved clients", rounds("pool", 3, inRound(1, load(func(l *result.Load) { l.Starved = 12 }))), true,
 			"up to 12 of 64 clients finished nothing in a slice: their waiting is not in the latencies"},
 		{"slices shorter than a response time", rounds("pool", 3, load(func(l *result.Load) { l.Latency = filled(300, 60*time.Millisecond) })), true,
-			"slices of 50.0 ms are shorter than a response time (mean 60.0 ms): what takes longer than 65.0 ms is missing from the latencies"},
+			"slices are short for a response time of 60.0 ms on average: what takes longer than 65.0 ms is missing from the latencies"},
 		{"a listen queue that overflows", rounds("pool", 2, func(s *result.Slice) { s.Host.ListenOverflow = 156 }), true,
 			"listen queue overflowed 312 times: 1 s steps in the tail are SYN retransmissions, not the server"},
 		{"connections turned away", rounds("pool", 1, server(func(v *result.Server) { v.Rejected = 1 })), true,

@@ -92,11 +92,11 @@ var rules = []rule{
 		// A request that takes longer than settling and window together is
 		// never seen to end: the longest are missing.
 		l := o.cell.LatencyUs
-		if l == nil || !(l.Mean > o.windowUs) {
+		if l == nil || !(l.Mean > o.spanUs/2) {
 			return ""
 		}
-		return fmt.Sprintf("slices of %s are shorter than a response time (mean %s): what takes longer than %s is missing from the latencies",
-			result.Micros(o.windowUs), result.Micros(l.Mean), result.Micros(o.spanUs))
+		return fmt.Sprintf("slices are short for a response time of %s on average: what takes longer than %s is missing from the latencies",
+			result.Micros(l.Mean), result.Micros(o.spanUs))
 	}},
 	{"the listen queue overflowed", false, func(o *observation) string {
 		if o.overflows == 0 {

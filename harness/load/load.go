@@ -45,6 +45,9 @@ type Job struct {
 	// requests have been answered rightly in it, at most for CountMax in all.
 	MinRequests int64         `json:"min_requests"`
 	CountMax    time.Duration `json:"count_max_ns"`
+	// HangUp has the clients hang up when the window is over, instead of
+	// collecting what is outstanding: for a server that is ended next.
+	HangUp bool `json:"hang_up,omitempty"`
 	// Timeout is for one request, its connect included; 0 stands for [DefaultTimeout].
 	Timeout time.Duration `json:"timeout_ns"`
 }

@@ -130,7 +130,11 @@ func (e *netEngine) Play(ctx context.Context, job Job, ready func() error) (Outc
 	p.begin = time.Now()
 	close(start)
 	marks, err := p.conduct(ctx)
-	if err == nil {
+	switch {
+	case err != nil:
+	case job.HangUp:
+		p.abandon(clients)
+	default:
 		select {
 		case <-closed:
 		case <-ctx.Done():

@@ -227,6 +227,23 @@ func TestBackingOffIsAccountedFor(t *testing.T) {
 	})
 }
 
+// Clients that hang up at the end of the window don't wait for a server that
+// takes a minute, and blame nobody.
+func TestHangingUpAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		job := Job{Scenario: closed(3, 1, "9s", ""), Settle: 10 * ms, Count: 90 * ms, HangUp: true}
+		o, took, err := playOnPipes(t.Context(), t, job, func(c net.Conn) {
+			if _, err := readRequest(bufio.NewReader(c)); err == nil {
+				io.Copy(io.Discard, c) // until it is hung up
+			}
+		})
+		l := o.Load
+		if err != nil || l.Unfinished != 3 || l.Errors.Total() != 0 || took != 100*ms {
+			t.Errorf("%d unfinished, errors %+v, after %v, %v; want all 3, none, 100ms", l.Unfinished, l.Errors, took, err)
+		}
+	})
+}
+
 func TestBackOffIsBounded(t *testing.T) {
 	want := []time.Duration{1, 2, 4, 8, 16, 32, 64, 100, 100}
 	for i, w := range want {

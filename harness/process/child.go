@@ -101,7 +101,7 @@ func (s *served) answer(q request) reply {
 	case q.Begin != nil:
 		r.Busy, err = s.beginSlice(*q.Begin)
 	case q.End != nil:
-		r.Server, r.Busy, err = s.endSlice(q.End.Idle)
+		r.Server, r.Busy, err = s.endSlice(*q.End)
 	default:
 		err = errors.New("a request asks for nothing that is known here: parent and child differ in version")
 	}
@@ -205,12 +205,14 @@ func watch(x *exchange.Exchange, begin time.Time, w Window, out chan<- [2]moment
 	out <- ends
 }
 
-func (s *served) endSlice(patience time.Duration) (_ *result.Server, busy int64, err error) {
+func (s *served) endSlice(patience Patience) (_ *result.Server, busy int64, err error) {
 	if err := s.stopped(); err != nil {
 		return nil, 0, err
 	}
-	if busy := s.awaitIdle(patience); busy > 0 {
-		return nil, busy, nil
+	if !patience.None {
+		if busy := s.awaitIdle(patience.Idle); busy > 0 {
+			return nil, busy, nil
+		}
 	}
 	b, e := s.begin, now(s.x)
 	usage := readUsage()
@@ -238,7 +240,7 @@ func (s *served) endSlice(patience time.Duration) (_ *result.Server, busy int64,
 		r.WindowCPUUs, r.WindowCPUWallUs, r.WindowHeldUs = r.CPUUs, us(e.at.Sub(b.at)), us(e.stats.HeldTime-b.stats.HeldTime)
 		return r, 0, nil
 	}
-	ends := <-s.watch // long over: the slice has drained since
+	ends := <-s.watch // over, or nearly so
 	from, until := ends[0], ends[1]
 	r.Goroutines = max(r.Goroutines, from.goroutines, until.goroutines)
 	r.WindowCPUUs = us(until.cpu - from.cpu)

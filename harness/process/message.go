@@ -69,6 +69,7 @@ type Window struct {
 // connections to be closed.
 type Patience struct {
 	Idle time.Duration `json:"idle_ns"`
+	None bool          `json:"none,omitempty"` // to End: don't wait, the process is ended next
 }
 
 // Play is what a process of clients plays, by which engine.

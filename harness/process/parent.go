@@ -107,7 +107,18 @@ func (s *Server) Begin(ctx context.Context, w Window) error {
 // End returns what the server used since Begin, once it is idle. It fails with
 // a BusyError if the server still has open connections after patience.
 func (s *Server) End(ctx context.Context, patience time.Duration) (result.Server, error) {
-	r, err := s.c.ask(ctx, patience+answerLimit, request{End: &Patience{Idle: patience}})
+	return s.end(ctx, Patience{Idle: patience})
+}
+
+// EndNow returns what the server used since Begin, whatever it is at. It is for
+// the last slice of a process, whose clients have hung up: what it had begun
+// for them and not finished is in the CPU and not in the requests.
+func (s *Server) EndNow(ctx context.Context) (result.Server, error) {
+	return s.end(ctx, Patience{None: true})
+}
+
+func (s *Server) end(ctx context.Context, patience Patience) (result.Server, error) {
+	r, err := s.c.ask(ctx, patience.Idle+answerLimit, request{End: &patience})
 	switch {
 	case err != nil:
 		return result.Server{}, err

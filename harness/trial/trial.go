@@ -54,7 +54,7 @@ type Experiment struct {
 	Blocks int           // at most so many; 0 for as many as the budget holds
 	Rounds int           // of a block
 	Slice  time.Duration // length of a counted window; 0 for what the pilot says
-	Most   time.Duration // the longest window that the pilot may choose for the sake of many completions
+	Most   time.Duration // the longest window that the pilot may choose
 }
 
 // What slices are made of.
@@ -162,7 +162,16 @@ type trial struct {
 }
 
 // lengths of the parts of a model's slices.
-type lengths struct{ settle, count time.Duration }
+type lengths struct {
+	settle, count time.Duration
+	drain         time.Duration // as foreseen: what is asked for last is answered one cycle of the clients later
+}
+
+// longDrain is how long draining may take where nobody needs the server any
+// more. An iterative server with 64 clients in its backlog works for as long
+// on answers that don't count as it did on those that do; but of a fast server
+// what is in flight at the end is a good part of the slice, and its CPU too.
+const longDrain = 150 * time.Millisecond
 
 // run plays the experiment and fills in t.out. An error means that the record
 // can't be written, or that the clients can't be kept alive.
@@ -263,6 +272,7 @@ func (t *trial) block(ctx context.Context, block int) error {
 		}
 	}
 	for round := range t.exp.Rounds {
+		last := round == t.exp.Rounds-1
 		if round > 0 && time.Since(t.begun) > t.exp.Budget || len(t.active()) == 0 {
 			break
 		}
@@ -270,7 +280,7 @@ func (t *trial) block(ctx context.Context, block int) error {
 			t.progress(e.Label, false)
 			l := t.lengths(e)
 			begin := time.Now()
-			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, process.Job{Settle: l.settle, Count: l.count}); err != nil {
+			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, process.Job{Settle: l.settle, Count: l.count, HangUp: last && l.drain > longDrain}); err != nil {
 				return err
 			}
 			t.cost[e.Label] = time.Since(begin)
@@ -307,10 +317,7 @@ func (t *trial) leaveOutLarge() {
 	for _, e := range t.active() {
 		if analysis.Large(*t.out, t.slices, e.Label) {
 			t.leftOut[e.Label] = isLarge
-			if s := t.servers[e.Label]; s != nil {
-				s.Stop()
-				delete(t.servers, e.Label)
-			}
+			t.dismiss(e)
 			t.progress(fmt.Sprintf("%s is more than 2 × from %s in the pilot and in %d rounds: left out of the further ones", e.Label, t.exp.Reference, largeAfter), true)
 		}
 	}
@@ -376,7 +383,8 @@ func (t *trial) pilot(ctx context.Context, e result.Entry) error {
 		SettleUntilAll: pilotSettle,
 		Count:          ShortestSlice,
 		MinRequests:    completions,
-		CountMax:       max(t.exp.Most/4, ShortestSlice),
+		CountMax:       max(t.exp.Most/4, 2*ShortestSlice),
+		HangUp:         true,
 	})
 	if err != nil {
 		return err
@@ -391,9 +399,9 @@ func (t *trial) pilot(ctx context.Context, e result.Entry) error {
 // count. Settling lasts until every client has been answered, and a quarter
 // more; where the pilot didn't wait for that it is foreseen by Little's law:
 // N clients that make X requests/s each make one in N/X, and one connection of
-// k requests in kN/X, when whoever waits for a place has had it. Counting lasts
-// for one request of each client, think time included (a shorter window would
-// not see them all), and within bounds for 200 completions.
+// k requests in kN/X, when whoever waits for a place has had it. Counting lasts,
+// within bounds, for one request of each client, think time included, and for
+// 200 completions.
 func (e Experiment) lengths(pilot result.Slice) lengths {
 	settled := time.Duration(pilot.SettleUs) * time.Microsecond
 	s := e.Scenario
@@ -409,8 +417,9 @@ func (e Experiment) lengths(pilot result.Slice) lengths {
 	}
 	l.settle = min(max(l.settle, shortestSettle), longestSettle)
 	if l.count == 0 {
-		l.count = max(ShortestSlice, cycle, min(completions*each, e.Most))
+		l.count = max(ShortestSlice, min(max(cycle, completions*each), e.Most))
 	}
+	l.drain = cycle
 	return l
 }
 
@@ -468,7 +477,13 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 	if err != nil {
 		return t.lostClients(ctx, s, err)
 	}
-	used, err := server.End(ctx, idlePatience)
+	var used result.Server
+	if job.HangUp {
+		used, err = server.EndNow(ctx)
+		defer t.dismiss(e)
+	} else {
+		used, err = server.End(ctx, idlePatience)
+	}
 	s.Host = process.LookAtHost().Since(host)
 	s.Load = &outcome.Load
 	if phase == result.PhasePilot {
@@ -479,6 +494,14 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 	}
 	s.Server = &used
 	return t.keep(s)
+}
+
+// dismiss ends a server that is not needed any more in this block.
+func (t *trial) dismiss(e result.Entry) {
+	if s := t.servers[e.Label]; s != nil {
+		s.Stop()
+		delete(t.servers, e.Label)
+	}
 }
 
 // serverError writes down a slice that did not begin or end as it should. A
@@ -499,8 +522,7 @@ func (t *trial) serverError(ctx context.Context, e result.Entry, s result.Slice,
 		return err
 	}
 	t.progress(busy.Error()+": a fresh process takes its place", true)
-	t.servers[e.Label].Stop()
-	delete(t.servers, e.Label)
+	t.dismiss(e)
 	if err := t.startServer(ctx, e); err != nil {
 		return t.fail(e, t.newSlice(e, s.Phase, s.Block, s.Place), err)
 	}
@@ -518,10 +540,7 @@ func (t *trial) fail(e result.Entry, s result.Slice, why error) error {
 	s.Failed = why.Error()
 	t.leftOut[e.Label] = s.Failed
 	t.out.Failures = append(t.out.Failures, result.Failure{Label: e.Label, Reason: s.Failed})
-	if server := t.servers[e.Label]; server != nil {
-		server.Stop()
-		delete(t.servers, e.Label)
-	}
+	t.dismiss(e)
 	t.progress(fmt.Sprintf("%s failed and is left out: %v", e.Label, why), true)
 	return t.keep(s)
 }
