@@ -66,8 +66,12 @@ func check(run result.Run) (complaints []string) {
 			}
 			law(e, c, say)
 		}
-		if want := []string{"goroutine", "goroutine#2", "errgroup", "iterative", "pool"}; !slices.Equal(labels, want) {
-			say("%s: cells %q, want %q", e.Name, labels, want)
+		var want []string
+		for _, entry := range e.Entries {
+			want = append(want, entry.Label)
+		}
+		if !slices.Equal(labels, want) || len(labels) < 3 || labels[0] != "goroutine" || labels[1] != "goroutine#2" {
+			say("%s: cells %q of the entries %q, want the reference, its twin and the models", e.Name, labels, want)
 		}
 		if len(e.PlanDigest) != len("sha256:")+64 || len(e.Comparisons) == 0 || len(e.Failures) > 0 {
 			say("%s: digest %q, %d comparisons, failures %v", e.Name, e.PlanDigest, len(e.Comparisons), e.Failures)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -182,6 +183,69 @@ func TestServeSaysThatItsAddressIsInUse(t *testing.T) {
 	want := "workbench: listen " + ln.Addr().String() + ": address already in use (choose another with --addr)\n"
 	if code != exitFailed || said != want {
 		t.Errorf("exit code %d, %q; want %d, %q", code, said, exitFailed, want)
+	}
+}
+
+// What a script looks at is the exit code.
+func TestExitCodes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"help", []string{"--help"}, exitDone},
+		{"a list", []string{"models"}, exitDone},
+		{"nothing", nil, exitUsage},
+		{"an unknown command", []string{"walk"}, exitUsage},
+		{"an unknown model", []string{"run", "--model", "poool"}, exitUsage},
+		{"an unknown flag", []string{"run", "--mod", "pool"}, exitUsage},
+		{"an unknown scenario", []string{"scenarios", "oi"}, exitUsage},
+		{"a flag that is to come", []string{"run", "--precision", "3%"}, exitUsage},
+		{"a command that is to come", []string{"doctor"}, exitUsage},
+		{"a reference and none", []string{"run", "--model", "pool", "--alone", "--reference", "pool"}, exitUsage},
+		{"a backlog that can't be had", []string{"run", "--backlog=-1"}, exitUsage},
+		{"work that no client waits for", []string{"run", "--wait", "60s"}, exitUsage},
+		{"an address that is none", []string{"serve", "--addr", "8888"}, exitUsage},
+		{"a record that can't be written", []string{"run", "--out", file}, exitFailed},
+		{"an address that can't be had", []string{"serve", "--addr", "192.0.2.1:80"}, exitFailed},
+		// One client, and a window that is over before its first answer.
+		{"nothing valid", []string{"run", "--clients", "1", "--wait", "1s", "--slice", "1ms", "--blocks", "1", "--alone", "--model", "iterative", "--out", t.TempDir()}, exitInvalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := start(t, tt.args...)
+			if code := c.wait(t); code != tt.want {
+				t.Errorf("exit code %d, want %d; it said %s", code, tt.want, c.err.String())
+			}
+			if said := c.err.String(); tt.want != exitDone && tt.want != exitInvalid && strings.Count(said, "\n") != 1 {
+				t.Errorf("it said %q, want one line", said)
+			}
+		})
+	}
+}
+
+// failingWriter takes n bytes and then fails, like a pipe whose reader left.
+type failingWriter struct{ n int }
+
+func (w *failingWriter) Write(b []byte) (int, error) {
+	if w.n -= len(b); w.n < 0 {
+		return 0, syscall.EPIPE
+	}
+	return len(b), nil
+}
+
+func TestARunOutlivesItsReader(t *testing.T) {
+	out := t.TempDir()
+	var stderr lockedBuffer
+	code := Main(t.Context(), quickly(out, "--model", "pool"), &failingWriter{100}, &stderr)
+	if want := "\nworkbench: print the result: broken pipe (it is kept in "; code != exitFailed || !strings.Contains(stderr.String(), want) {
+		t.Errorf("exit code %d, said %q; want %d, %q", code, stderr.String(), exitFailed, want)
+	}
+	if files, err := filepath.Glob(filepath.Join(out, "*", "answer.md")); err != nil || len(files) != 1 {
+		t.Errorf("answers %v, %v; want the record whole", files, err)
 	}
 }
 

@@ -27,24 +27,23 @@ func newProgress(w io.Writer, p trial.Plan) *progress {
 func (p *progress) plan(plan trial.Plan) {
 	var parts []string
 	for _, e := range plan.Experiments {
-		entries := fmt.Sprintf("%d entries", len(e.Entries))
-		if len(e.Entries) == 1 {
-			entries = "1 entry"
-		}
 		var effort []string
 		if e.Blocks > 0 {
-			rounds := "1 round"
-			if e.Rounds > 1 {
-				rounds = fmt.Sprintf("%d rounds", e.Rounds)
-			}
-			effort = append(effort, fmt.Sprintf("%d restarts × %s", e.Blocks, rounds))
+			effort = append(effort, counted(e.Blocks, "restart")+" × "+counted(e.Rounds, "round"))
 		}
 		if e.Budget < unlimited {
 			effort = append(effort, fmt.Sprintf("at most %v", e.Budget))
 		}
-		parts = append(parts, fmt.Sprintf("%s: %s, %s", e.Name, entries, strings.Join(effort, ", ")))
+		parts = append(parts, fmt.Sprintf("%s: %s, %s", e.Name, counted(len(e.Entries), "server"), strings.Join(effort, ", ")))
 	}
 	fmt.Fprintf(p.w, "workbench: %s (and a pilot each)\n", strings.Join(parts, " · "))
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // event shows where the run is.

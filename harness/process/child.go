@@ -49,7 +49,7 @@ func RunChild() int {
 	go func() {
 		var s served
 		for q := range requests {
-			r := reply{}
+			var r reply
 			if q.Play != nil {
 				r = play(*q.Play, func() error {
 					if err := out.Encode(reply{Ready: true}); err != nil {
