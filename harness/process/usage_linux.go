@@ -41,5 +41,5 @@ func contextSwitches() int64 {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
 		return 0
 	}
-	return r.Nvcsw + r.Nivcsw
+	return int64(r.Nvcsw) + int64(r.Nivcsw) //nolint:unconvert // they are int32 on 32 bits
 }
