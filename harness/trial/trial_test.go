@@ -48,6 +48,12 @@ func small(t *testing.T, specs ...string) Experiment {
 	}
 }
 
+// farApart has 16 clients wait for so long that one worker is 16 × slower than
+// a goroutine for each, and more than 2 × on a machine that does much else.
+func farApart(e *Experiment) {
+	e.Scenario.Clients, e.Scenario.Wait = 16, scenario.Constant(10*time.Millisecond)
+}
+
 // play runs one experiment and returns it with its slices as they are on disk.
 func play(ctx context.Context, t *testing.T, e Experiment, watch func(*trial, Event)) (result.Experiment, []result.Slice, error) {
 	t.Helper()
@@ -76,6 +82,7 @@ func TestAnExperiment(t *testing.T) {
 	e := small(t, "goroutine", "pool:workers=1", "errgroup")
 	e.Entries = append(e.Entries, result.Entry{Label: "goroutine#2", Model: "goroutine", Twin: true})
 	e.Rounds = 4
+	farApart(&e)
 	out, taken, err := play(t.Context(), t, e, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +108,7 @@ func TestAnExperiment(t *testing.T) {
 	for _, label := range []string{"goroutine", "goroutine#2", "errgroup", "pool:workers=1"} {
 		want["pilot "+label], want["warm-up "+label], want["round "+label] = 1, 2, 8
 	}
-	// One worker of four: more than 2 × slower, and left out after three
+	// One at a time of sixteen: more than 2 × slower, and left out after three
 	// rounds, all in the first block.
 	want["warm-up pool:workers=1"], want["round pool:workers=1"] = 1, 3
 	delete(want, "pilot goroutine#2") // a twin has its lengths from the reference
@@ -337,6 +344,7 @@ func TestABusyServerIsReplaced(t *testing.T) {
 func TestRoundsEndWhenNothingIsInDoubt(t *testing.T) {
 	e := small(t, "goroutine", "pool:workers=1")
 	e.Blocks, e.Rounds = 100, 3
+	farApart(&e)
 	out, _, err := play(t.Context(), t, e, nil)
 	if err != nil || out.StoppedBy != "precision" || out.Blocks != 1 || out.Rounds != 3 {
 		t.Errorf("error %v, stopped by %q after %d blocks and %d rounds; want precision after the first", err, out.StoppedBy, out.Blocks, out.Rounds)
