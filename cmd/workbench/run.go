@@ -69,7 +69,7 @@ const (
 	rounds        = 4              // of a block
 	quickRounds   = 1              // so that five blocks fit in a quick look
 	longestSlice  = 2 * time.Second
-	quickSlice    = 300 * time.Millisecond
+	shortSlice    = 300 * time.Millisecond
 )
 
 var tour = []string{"keepalive", "io", "mixed"}
@@ -152,12 +152,14 @@ func (c runCmd) plan() (trial.Plan, result.Run, error) {
 	if c.Quick {
 		base.Budget, base.Blocks, base.Rounds = unlimited, quickBlocks, quickRounds
 		if len(scenarios) > 1 {
-			base.Most = quickSlice // a tour has less time for each
+			base.Most = shortSlice // a tour has less time for each
 		}
 	}
 	if err := c.limits(&base); err != nil {
 		return none(err)
 	}
+	// The slices of the slowest model must leave the others most of the budget.
+	base.Most = min(base.Most, max(base.Budget/20, shortSlice))
 	for i, s := range scenarios {
 		e := base
 		e.Name, e.Scenario = s.Name, s

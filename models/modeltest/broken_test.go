@@ -23,16 +23,18 @@ func (f serve) Serve(ctx context.Context, ln *net.TCPListener, x *exchange.Excha
 
 // acceptByHand is the accept loop that everybody writes first. failed is asked
 // about each error that is not the stop: it says whether to go on.
-func acceptByHand(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange, failed func(error) bool, each func(nc *net.TCPConn)) error {
+func acceptByHand(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange, failed func(error) bool, each func(ctx context.Context, nc *net.TCPConn)) error {
 	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
 	defer ln.Close()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	serving, stop := context.WithCancel(ctx)
+	defer stop() // after a fault too, or who keeps talking would be waited for
 	for {
 		nc, err := ln.AcceptTCP()
 		switch {
 		case err == nil:
-			wg.Go(func() { each(nc) })
+			wg.Go(func() { each(serving, nc) })
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed) || !failed(err):
@@ -43,17 +45,17 @@ func acceptByHand(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange
 
 // spinner tries again at once, whatever the error.
 func spinner(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
-	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(nc *net.TCPConn) { x.Hold(ctx, x.Adopt(nc)) })
+	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(ctx context.Context, nc *net.TCPConn) { x.Hold(ctx, x.Adopt(nc)) })
 }
 
 // quitter takes a shortage of descriptors for the end.
 func quitter(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
-	return acceptByHand(ctx, ln, x, func(error) bool { return false }, func(nc *net.TCPConn) { x.Hold(ctx, x.Adopt(nc)) })
+	return acceptByHand(ctx, ln, x, func(error) bool { return false }, func(ctx context.Context, nc *net.TCPConn) { x.Hold(ctx, x.Adopt(nc)) })
 }
 
 // resetter avoids TIME_WAIT by an option that makes each close a reset.
 func resetter(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
-	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(nc *net.TCPConn) {
+	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(ctx context.Context, nc *net.TCPConn) {
 		_ = nc.SetLinger(0)
 		x.Hold(ctx, x.Adopt(nc))
 	})
@@ -61,7 +63,7 @@ func resetter(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) er
 
 // hangUp closes every connection at a stop.
 func hangUp(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
-	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(nc *net.TCPConn) {
+	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(ctx context.Context, nc *net.TCPConn) {
 		defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
 		x.Hold(ctx, x.Adopt(nc))
 	})
@@ -73,7 +75,7 @@ func hangUp(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) erro
 type handmade struct{ spoils, forgets bool }
 
 func (h handmade) Serve(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
-	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(nc *net.TCPConn) {
+	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(ctx context.Context, nc *net.TCPConn) {
 		defer nc.Close()
 		defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
 		h.hold(nc, x)

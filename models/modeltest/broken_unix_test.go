@@ -13,7 +13,7 @@ import (
 // firstByteFirst waits for a connection's first byte before it gives it to the
 // exchange, and with it to the exchange's timeouts.
 func firstByteFirst(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
-	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(nc *net.TCPConn) {
+	return acceptByHand(ctx, ln, x, func(error) bool { return true }, func(ctx context.Context, nc *net.TCPConn) {
 		stop := context.AfterFunc(ctx, func() { _ = nc.CloseRead() })
 		raw, err := nc.SyscallConn()
 		if err == nil {
