@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/agext/levenshtein"
 )
 
 // A Param is a parameter of a model: a whole number between Min and Max, or
@@ -157,30 +159,11 @@ func names[T any](list []T, name func(T) string) []string {
 // the one that was meant where a name is near.
 func unknown(what, name, kind string, right []string) error {
 	guess := ""
-	if best := slices.MinFunc(right, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) }); distance(name, best) <= 2 {
+	if best := slices.MinFunc(right, func(a, b string) int { return cmp.Compare(edits(name, a), edits(name, b)) }); edits(name, best) <= 2 {
 		guess = fmt.Sprintf("; did you mean %q?", best)
 	}
 	return fmt.Errorf("%s %q%s (%s: %s)", what, name, guess, kind, strings.Join(right, ", "))
 }
 
-// distance is Levenshtein's: the fewest insertions, deletions and
-// substitutions of a byte that make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
+// edits is how many slips of the keyboard lie between a and b.
+func edits(a, b string) int { return levenshtein.Distance(a, b, nil) }

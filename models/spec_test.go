@@ -150,20 +150,6 @@ func TestNewGivesTheParametersToTheModel(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, row := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"pool", "pool", 0}, {"pol", "pool", 1}, {"pool", "pol", 1}, {"pool", "poll", 1},
-		{"kitten", "sitting", 3}, {"saturday", "sunday", 3}, // the textbook's
-	} {
-		if got := distance(row.a, row.b); got != row.want {
-			t.Errorf("from %q to %q: %d, want %d", row.a, row.b, got, row.want)
-		}
-	}
-}
-
 // The models and what they stand on know nothing of the harness, and the
 // exchange nothing of the models.
 func TestImports(t *testing.T) {

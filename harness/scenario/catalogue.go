@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/agext/levenshtein"
 )
 
 // Catalogue returns the named scenarios, from the least work to the most.
@@ -55,30 +57,9 @@ func Named(name string) (Scenario, error) {
 func nearest(name string, names []string) string {
 	best, least := "", 3
 	for _, n := range names {
-		if d := edits(strings.ToLower(name), n); d < least && 2*d <= len(n) {
+		if d := levenshtein.Distance(strings.ToLower(name), n, nil); d < least && 2*d <= len(n) {
 			best, least = n, d
 		}
 	}
 	return best
-}
-
-// edits is the Levenshtein distance of a and b in bytes.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
