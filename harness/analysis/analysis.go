@@ -142,7 +142,7 @@ func (o *observation) measure() {
 	c := o.cell
 	c.ThroughputPerS = spread(o.seen, throughput)
 	c.ServerCPUUsPerRequest = spread(o.seen, serverCPU)
-	c.ClientCPUUsPerRequest = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) { return l.CPUUs, float64(l.RequestsAll) }))
+	c.ClientCPUUsPerRequest = spread(o.seen, clientCPU)
 	c.ClientCPUUtilisation = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) {
 		return l.WindowCPUUs, l.WindowCPUWallUs * float64(l.CPUs)
 	}))
@@ -160,6 +160,9 @@ func (o *observation) measure() {
 	c.ContextSwitchesPerRequest = spread(o.seen, func(s result.Slice) (float64, bool) {
 		if s.Server == nil {
 			return 0, false
+		}
+		if s.HungUp { // the clients don't know of all that the server did
+			return ratio(float64(s.Server.ContextSwitches), float64(s.Server.Requests))
 		}
 		return ratio(float64(s.Server.ContextSwitches), float64(s.Load.RequestsAll))
 	})
@@ -179,12 +182,33 @@ func throughput(s result.Slice) (float64, bool) {
 }
 
 // serverCPU is in µs per request, from idle to idle on either side of the
-// division: the requests of settling and draining cost CPU too.
+// division: the requests of settling and draining cost CPU too. A slice that
+// was hung up on never came to rest; of that it is the window's, at whose ends
+// as much is under way.
 func serverCPU(s result.Slice) (float64, bool) {
 	if s.Server == nil {
 		return 0, false
 	}
+	if s.HungUp {
+		return inWindow(s, s.Server.WindowCPUUs, s.Server.WindowCPUWallUs)
+	}
 	return ratio(s.Server.CPUUs, float64(s.Load.RequestsAll))
+}
+
+// clientCPU is the clients' side of serverCPU.
+func clientCPU(s result.Slice) (float64, bool) {
+	if s.HungUp {
+		return inWindow(s, s.Load.WindowCPUUs, s.Load.WindowCPUWallUs)
+	}
+	return ratio(s.Load.CPUUs, float64(s.Load.RequestsAll))
+}
+
+// inWindow divides CPU time by the requests of the window. The CPU clock was
+// read over a little more or less than that: wall, in µs.
+func inWindow(s result.Slice, cpu, wall float64) (float64, bool) {
+	share, ok := ratio(cpu, wall)
+	each, ok2 := ratio(s.Load.WindowUs, float64(s.Load.Requests))
+	return share * each, ok && ok2
 }
 
 func ofLoad(parts func(*result.Load) (over, under float64)) metric {

@@ -407,3 +407,28 @@ func TestTheRecordGivesTheSame(t *testing.T) {
 		t.Errorf("comparisons (-live +read):\n%s", diff)
 	}
 }
+
+// Of a slice that never came to rest, CPU per request is the window's.
+func TestASliceThatWasHungUpOn(t *testing.T) {
+	hungUp := func(s *result.Slice) {
+		s.HungUp = true
+		s.Load.Requests, s.Load.RequestsAll, s.Load.WindowUs = 100, 150, 50_000
+		s.Load.CPUUs, s.Load.WindowCPUUs, s.Load.WindowCPUWallUs = 9_999, 2_200, 55_000 // read over a tenth more
+		s.Server.CPUUs, s.Server.WindowCPUUs, s.Server.WindowCPUWallUs = 9_999, 3_300, 55_000
+		s.Server.ContextSwitches, s.Server.Requests = 320, 160
+	}
+	c := cell(t, rounds("pool", 1, hungUp))
+	for _, row := range []struct {
+		what string
+		got  *result.Spread
+		want float64
+	}{
+		{"server's CPU per request", c.ServerCPUUsPerRequest, 30},
+		{"clients' CPU per request", c.ClientCPUUsPerRequest, 20},
+		{"context switches per request", c.ContextSwitchesPerRequest, 2},
+	} {
+		if row.got == nil || math.Abs(row.got.Median-row.want) > 1e-9 {
+			t.Errorf("%s: %+v, want %v", row.what, row.got, row.want)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package analysis
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"workbench/harness/result"
@@ -159,7 +158,7 @@ func (o *observation) unmeasured() string {
 // residual is Little's law's, of the median slice; 0 where it is unknown.
 func (o *observation) residual() float64 {
 	if r := o.cell.LittlesLawResidual; r != nil {
-		return math.Abs(r.Median)
+		return r.Median
 	}
 	return 0
 }

@@ -2,6 +2,7 @@ package process
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,8 +29,9 @@ func IsChild() bool { return os.Getenv(roleVar) != "" }
 // input closes, and returns the code to exit with. It returns at once then,
 // whatever is still going on: the parent is gone, or wants it so.
 func RunChild() int {
-	// A terminal's Ctrl-C goes to every process of its group. What to do about
-	// it is for the parent to say.
+	// Where a child can't have a process group of its own (see apart), a
+	// terminal's Ctrl-C reaches it too. What to do about it is for the parent to
+	// say.
 	signal.Ignore(os.Interrupt)
 	in := bufio.NewReader(os.Stdin)
 	requests := make(chan request)
@@ -145,7 +147,7 @@ func (s *served) serve(conf ServerConfig) (*Listening, error) {
 	s.fault = make(chan error, 1)
 	go func() {
 		err := server.Serve(context.Background(), ln, s.x)
-		s.fault <- fmt.Errorf("it stopped serving in the middle: %w", errors.Join(err, errors.New("nobody had asked it to")))
+		s.fault <- fmt.Errorf("it stopped serving in the middle: %w", cmp.Or(err, errors.New("nobody had asked it to")))
 	}()
 	return &Listening{Addr: ln.Addr().String(), GOMAXPROCS: runtime.GOMAXPROCS(0)}, nil
 }
@@ -250,19 +252,22 @@ func (s *served) endSlice(patience Patience) (_ *result.Server, busy int64, err 
 }
 
 // awaitIdle returns when no connection is open any more: clients that have
-// closed are gone from here a moment later. When patience is over it returns
-// how many are open.
+// closed are gone from here a moment later. Between two connections that wait
+// in the backlog none is open either, so it looks twice, and nobody may have
+// come in between. When patience is over it returns how many are open.
 func (s *served) awaitIdle(patience time.Duration) (busy int64) {
 	deadline := time.Now().Add(patience)
-	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
-		open := s.x.Stats().Open
+	before := s.x.Stats()
+	for pause := time.Millisecond; ; pause = min(2*pause, 5*time.Millisecond) {
+		time.Sleep(pause)
+		now := s.x.Stats()
 		switch {
-		case open == 0:
+		case before.Open == 0 && now.Open == 0 && now.Accepted == before.Accepted:
 			return 0
 		case time.Now().After(deadline):
-			return open
+			return max(now.Open, 1)
 		}
-		time.Sleep(pause)
+		before = now
 	}
 }
 

@@ -24,8 +24,8 @@ import (
 type request struct {
 	Calibrate *struct{}     `json:"calibrate,omitempty"` // → reply.SpinPerUs
 	Serve     *ServerConfig `json:"serve,omitempty"`     // → reply.Listening
-	Begin     *Window       `json:"begin,omitempty"`     // → an empty reply
-	End       *Patience     `json:"end,omitempty"`       // → reply.Server
+	Begin     *Window       `json:"begin,omitempty"`     // → an empty reply, or reply.Busy
+	End       *Patience     `json:"end,omitempty"`       // → reply.Server, or reply.Busy
 	Play      *Play         `json:"play,omitempty"`      // → reply.Ready
 	Go        *struct{}     `json:"go,omitempty"`        // after Play: begin → reply.Outcome
 }

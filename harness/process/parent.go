@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func probe(ctx context.Context, addr string) error {
 	}
 	answer, err := io.ReadAll(io.LimitReader(nc, 4<<10))
 	if !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
-		return fmt.Errorf("it answered a probe with %.40q: %w", answer, errors.Join(err, errors.New("want status 200")))
+		return fmt.Errorf("it answered a probe with %.40q: %w", answer, cmp.Or(err, errors.New("want status 200")))
 	}
 	return nil
 }
@@ -89,9 +90,9 @@ type BusyError struct {
 
 func (e BusyError) Error() string {
 	if e.Open == 1 {
-		return e.Server + " still has 1 connection open that its client has closed"
+		return e.Server + " still has 1 connection open, though nobody plays"
 	}
-	return fmt.Sprintf("%s still has %d connections open that their clients have closed", e.Server, e.Open)
+	return fmt.Sprintf("%s still has %d connections open, though nobody plays", e.Server, e.Open)
 }
 
 // Begin says that a slice begins as soon as the server is idle: its peaks begin

@@ -24,6 +24,7 @@ type child struct {
 	name    string // for errors: "the server pool"
 	cmd     *exec.Cmd
 	in      io.WriteCloser
+	out     io.Closer
 	replies chan reply // closed when the child says no more
 	said    *tail      // the end of what it wrote to standard error
 
@@ -42,7 +43,7 @@ func start(name string, cpus CPUs) (*child, error) {
 	c.cmd = exec.Command(exe)
 	c.cmd.Env = append(os.Environ(), roleVar+"=1")
 	c.cmd.Stderr = c.said
-	c.cmd.WaitDelay = time.Second // a descendant may keep the pipes
+	c.cmd.WaitDelay = time.Second // for standard error, which a descendant may keep
 	apart(c.cmd)
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -54,6 +55,7 @@ func start(name string, cpus CPUs) (*child, error) {
 	if err := onCPUs(cpus, c.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
+	c.out = out
 	go c.listen(out)
 	return c, nil
 }
@@ -152,6 +154,7 @@ const stopGrace = 200 * time.Millisecond
 func (c *child) kill() {
 	_ = c.in.Close()
 	_ = c.cmd.Process.Kill()
+	_ = c.out.Close() // a descendant may keep the other end
 	// A reply that nobody took must not keep listen from its end.
 	for range c.replies {
 	}

@@ -3,6 +3,8 @@ package process
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -99,6 +101,48 @@ func TestCalibrate(t *testing.T) {
 	perUs, err := Calibrate(t.Context(), Allowed())
 	if err != nil || perUs <= 0 {
 		t.Errorf("calibration gave %v iterations per µs, %v", perUs, err)
+	}
+}
+
+// held opens a connection to s and keeps it busy for so long.
+func held(t *testing.T, s *Server, wait string) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	if _, err := io.WriteString(nc, "GET /?wait="+wait+" HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	return nc
+}
+
+// A slice neither begins nor ends while somebody is served.
+func TestABusyServer(t *testing.T) {
+	s := serve(t, "goroutine")
+	if err := s.Begin(t.Context(), Window{Patience: Patience{Idle: 5 * time.Second}}); err != nil {
+		t.Fatal(err)
+	}
+	nc := held(t, s, "300ms")
+	want := BusyError{"the server goroutine", 1}
+	for _, ask := range []func() error{
+		func() error { _, err := s.End(t.Context(), 20*time.Millisecond); return err },
+		func() error { return s.Begin(t.Context(), Window{Patience: Patience{Idle: 20 * time.Millisecond}}) },
+	} {
+		if err := ask(); !errors.Is(err, want) {
+			t.Errorf("error %v, want %v", err, want)
+		}
+	}
+	used, err := s.EndNow(t.Context())
+	if err != nil || used.Requests != 0 || used.HeldPeak != 1 || used.CPUUs <= 0 {
+		t.Errorf("in the middle %+v, %v; want one connection held and nothing answered", used, err)
+	}
+	if _, err := io.ReadAll(nc); err != nil { // the answer, and the end
+		t.Fatal(err)
+	}
+	if used, err = s.End(t.Context(), 5*time.Second); err != nil || used.Requests != 1 {
+		t.Errorf("in the end %+v, %v; want one answer", used, err)
 	}
 }
 

@@ -227,8 +227,9 @@ type Slice struct {
 	Place      int       `json:"place"` // in the round's order, from 0
 	Label      string    `json:"label"`
 	Started    time.Time `json:"started"`
-	SettleUs   int64     `json:"settle_us"` // asked for
-	CountUs    int64     `json:"count_us"`  // asked for
+	SettleUs   int64     `json:"settle_us"`         // asked for
+	CountUs    int64     `json:"count_us"`          // asked for
+	HungUp     bool      `json:"hung_up,omitempty"` // the clients didn't collect what was outstanding at the end, since the server was ended next: what is per request counts in the window alone
 	Load       *Load     `json:"load,omitempty"`
 	Server     *Server   `json:"server,omitempty"`
 	Host       Host      `json:"host"`

@@ -94,8 +94,8 @@ type Watcher struct {
 // record could not be written, or that nothing could be started; what was
 // measured until then is returned with it. When ctx is done Run ends within
 // a second, and says so in StoppedBy. StoppedBy is "budget" when time or the
-// blocks were over, "precision" when every model was large, so that no further
-// round could say more, and "failure" when every server had failed.
+// blocks were over, "precision" when every model that still worked was large, so
+// that no further round could say more, and "failure" when all had failed.
 func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watcher) (result.Run, error) {
 	before := process.LookAtHost()
 	for _, e := range plan.Experiments {
@@ -153,6 +153,7 @@ type trial struct {
 	slices     []result.Slice
 	round      int                        // over the whole experiment
 	length     map[string]lengths         // by label, from the pilot
+	startCost  time.Duration              // what it last took to start and warm up a server
 	cost       map[string]time.Duration   // by label: what the last slice took, from settling to idle
 	leftOut    map[string]string          // labels that take no further part, and why
 	servers    map[string]*process.Server // of the block at hand
@@ -195,7 +196,7 @@ func (t *trial) run(ctx context.Context, dir *result.Dir) (err error) {
 // measure plays pilot and blocks, and says what ended them.
 func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 	t.progress("pilot", false)
-	if err := t.startBlock(ctx); err != nil {
+	if err := t.startBlock(ctx, result.PhasePilot, -1); err != nil {
 		return "", err
 	}
 	for _, e := range t.active() {
@@ -209,8 +210,8 @@ func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 		switch {
 		case len(t.active()) == 0:
 			return "failure", nil
-		case t.nothingInDoubt():
-			return "precision", nil
+		case t.alone() != "":
+			return t.alone(), nil
 		case block > 0 && time.Since(t.begun)+t.nextBlock() > t.exp.Budget:
 			return "budget", nil
 		}
@@ -222,29 +223,33 @@ func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 }
 
 // nextBlock foresees how long a block takes, from what the last slice of each
-// took that still takes part.
+// took that still takes part, and from what each cost to start and warm up.
 func (t *trial) nextBlock() (d time.Duration) {
 	for _, e := range t.active() {
-		d += warmUp + time.Duration(t.exp.Rounds)*t.cost[e.Label]
+		d += t.startCost + time.Duration(t.exp.Rounds)*t.cost[e.Label]
 	}
 	return d
 }
 
-// nothingInDoubt reports whether there were models to compare with the
-// reference, and each was left out as large: more rounds would compare the
-// reference with itself.
-func (t *trial) nothingInDoubt() bool {
-	large := false
+// alone says, where there were models to compare with the reference and none
+// is left, why: more rounds would compare the reference with itself. Of models
+// that failed at once the reference still gets a block, for its own figures.
+func (t *trial) alone() (stoppedBy string) {
 	for _, e := range t.exp.Entries {
+		why, gone := t.leftOut[e.Label]
 		switch {
+		case t.exp.Reference == "":
+			return ""
 		case e.Twin || e.Label == t.exp.Reference:
-		case t.leftOut[e.Label] != isLarge:
-			return false
-		default:
-			large = true
+		case !gone:
+			return ""
+		case why == isLarge:
+			stoppedBy = "precision"
+		case t.out.Rounds > 0:
+			stoppedBy = cmp.Or(stoppedBy, "failure")
 		}
 	}
-	return large
+	return stoppedBy
 }
 
 // isLarge is why an entry is left out that is more than 2 × from the reference.
@@ -262,28 +267,31 @@ func (t *trial) active() []result.Entry {
 // short between rounds when the budget is spent.
 func (t *trial) block(ctx context.Context, block int) error {
 	t.blocks = block + 1
-	if err := t.startBlock(ctx); err != nil {
+	begin, started := time.Now(), t.active()
+	if err := t.startBlock(ctx, result.PhaseWarm, block); err != nil {
 		return err
 	}
 	defer t.stopBlock()
-	for _, e := range t.order(t.active()) {
+	for _, e := range t.order(t.active(), warming) {
 		if err := t.warmUp(ctx, e, block); err != nil {
 			return err
 		}
 	}
+	t.startCost = time.Since(begin) / time.Duration(len(started))
 	for round := range t.exp.Rounds {
-		last := round == t.exp.Rounds-1
 		if round > 0 && time.Since(t.begun) > t.exp.Budget || len(t.active()) == 0 {
 			break
 		}
-		for place, e := range t.order(t.active()) {
+		for place, e := range t.order(t.active(), playing) {
 			t.progress(e.Label, false)
 			l := t.lengths(e)
 			begin := time.Now()
-			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, process.Job{Settle: l.settle, Count: l.count, HangUp: last && l.drain > longDrain}); err != nil {
+			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, process.Job{Settle: l.settle, Count: l.count, HangUp: t.exp.Rounds == 1 && l.drain > longDrain}); err != nil {
 				return err
 			}
-			t.cost[e.Label] = time.Since(begin)
+			if t.slices[len(t.slices)-1].Failed == "" {
+				t.cost[e.Label] = time.Since(begin)
+			}
 		}
 		t.out.Blocks = block + 1
 		t.round++
@@ -295,18 +303,26 @@ func (t *trial) block(ctx context.Context, block int) error {
 	return nil
 }
 
-// warmUp has a fresh process run through its code once, at full speed: without
-// the waiting, which warms nothing, and in a server that takes one connection
-// at a time would take most of the block.
+// warmUp has a fresh process run through its code at full speed: without the
+// work, which is the same few lines over and over, and in a server that takes
+// one connection at a time would take most of the block.
 func (t *trial) warmUp(ctx context.Context, e result.Entry, block int) error {
 	s := t.exp.Scenario
-	s.Wait, s.Think = scenario.Dist{}, scenario.Dist{}
+	s.Wait, s.Spin, s.Think = scenario.Dist{}, scenario.Dist{}, scenario.Dist{}
 	return t.slice(ctx, e, result.PhaseWarm, block, 0, s, process.Job{Count: warmUp})
 }
 
+// What an order is for: each is drawn by itself, so that who is started first
+// isn't always warmed up and measured first too.
+const (
+	starting = iota
+	warming
+	playing
+)
+
 // order draws the order of a round from the seed.
-func (t *trial) order(entries []result.Entry) []result.Entry {
-	r := rand.New(rand.NewPCG(t.Seed, uint64(t.round)))
+func (t *trial) order(entries []result.Entry, purpose int) []result.Entry {
+	r := rand.New(rand.NewPCG(t.Seed, uint64(3*t.round+purpose)))
 	r.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 	return entries
 }
@@ -325,18 +341,18 @@ func (t *trial) leaveOutLarge() {
 
 // startBlock starts fresh processes for everybody who takes part. A server
 // that doesn't start is a failure of its model.
-func (t *trial) startBlock(ctx context.Context) (err error) {
+func (t *trial) startBlock(ctx context.Context, phase string, block int) (err error) {
 	t.servers = map[string]*process.Server{}
 	if t.clients, err = process.StartClients(t.LoadCPUs); err != nil {
 		return err
 	}
-	for _, e := range t.order(t.active()) {
+	for _, e := range t.order(t.active(), starting) {
 		err := t.startServer(ctx, e)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			if err := t.fail(e, t.newSlice(e, result.PhaseWarm, t.out.Blocks, 0), err); err != nil {
+			if err := t.fail(e, t.newSlice(e, phase, block, 0), err); err != nil {
 				return err
 			}
 		}
@@ -429,7 +445,7 @@ func (t *trial) lengths(e result.Entry) lengths {
 	if l, ok := t.length[e.Label]; ok {
 		return l
 	}
-	return lengths{settle: longestSettle / 10, count: max(t.exp.Slice, ShortestSlice)}
+	return lengths{settle: longestSettle / 10, count: cmp.Or(t.exp.Slice, ShortestSlice)}
 }
 
 // newSlice is a slice without its figures.
@@ -456,7 +472,7 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 	s := t.newSlice(e, phase, block, place)
 	job.Addr, job.Scenario, job.Seed = server.Addr, sc, t.Seed
 	job.Block, job.Round, job.Timeout = block, t.round, process.ClientTimeout
-	s.SettleUs, s.CountUs = job.Settle.Microseconds(), job.Count.Microseconds()
+	s.SettleUs, s.CountUs, s.HungUp = job.Settle.Microseconds(), job.Count.Microseconds(), job.HangUp
 	window := process.Window{Patience: process.Patience{Idle: idlePatience}}
 	if job.SettleUntilAll == 0 { // else nobody knows yet when it will be
 		window.From, window.Until = job.Settle, job.Settle+job.Count
@@ -467,6 +483,9 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 	}
 	host := process.LookAtHost()
 	if err := server.Begin(ctx, window); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		// The clients have prepared for nothing, and wait for nothing but Play.
 		if err := t.replaceClients(); err != nil {
 			return err
@@ -525,6 +544,9 @@ func (t *trial) serverError(ctx context.Context, e result.Entry, s result.Slice,
 	t.dismiss(e)
 	if err := t.startServer(ctx, e); err != nil {
 		return t.fail(e, t.newSlice(e, s.Phase, s.Block, s.Place), err)
+	}
+	if s.Phase == result.PhaseRound {
+		return t.warmUp(ctx, e, s.Block) // as all that it is compared with were
 	}
 	return nil
 }

@@ -154,7 +154,7 @@ func TestOrderIsDrawnFromTheSeed(t *testing.T) {
 	draw := func(seed uint64, round int) []string {
 		var labels []string
 		tr := &trial{Setup: Setup{Seed: seed}, round: round}
-		for _, e := range tr.order(slices.Clone(list)) {
+		for _, e := range tr.order(slices.Clone(list), playing) {
 			labels = append(labels, e.Label)
 		}
 		return labels
@@ -219,7 +219,7 @@ func TestLengthsFromThePilot(t *testing.T) {
 				WindowUs: float64(tt.window.Microseconds()), Requests: tt.requests,
 			}})
 			if got != tt.want {
-				t.Errorf("settle %v, count %v; want %v, %v", got.settle, got.count, tt.want.settle, tt.want.count)
+				t.Errorf("%+v, want %+v", got, tt.want)
 			}
 		})
 	}
@@ -356,11 +356,17 @@ func TestWithoutServersAnExperimentEnds(t *testing.T) {
 	if err != nil || out.StoppedBy != "failure" || out.Rounds != 0 {
 		t.Errorf("error %v, stopped by %q after %d rounds", err, out.StoppedBy, out.Rounds)
 	}
+	e := small(t, "goroutine", "nobody")
+	e.Blocks = 100
+	out, _, err = play(t.Context(), t, e, nil)
+	if err != nil || out.StoppedBy != "failure" || out.Blocks != 1 {
+		t.Errorf("with a reference: error %v, stopped by %q after %d blocks; want one block of its own", err, out.StoppedBy, out.Blocks)
+	}
 }
 
 // What slow models cost before they are left out is no measure of what comes.
 func TestTheNextBlockIsForeseenFromWhoTakesPart(t *testing.T) {
-	tr := &trial{exp: Experiment{Entries: entries("a", "slow"), Rounds: 4}, leftOut: map[string]string{},
+	tr := &trial{exp: Experiment{Entries: entries("a", "slow"), Rounds: 4}, leftOut: map[string]string{}, startCost: 20 * time.Millisecond,
 		cost: map[string]time.Duration{"a": 80 * time.Millisecond, "slow": 2 * time.Second}}
 	if got, want := tr.nextBlock(), 8*time.Second+360*time.Millisecond; got != want {
 		t.Errorf("with the slow model %v, want %v", got, want)
