@@ -24,11 +24,11 @@ type serveCmd struct {
 	Conversation string        `default:"http" placeholder:"http|once" help:"http, or once: one read, one fixed answer, close."`
 	Print        bool          `help:"Show what clients send, as it comes."`
 	Backlog      int           `placeholder:"N" help:"Connections that may wait to be accepted (the system's limit)."`
-	HeadTimeout  time.Duration `default:"5s" placeholder:"D" help:"For a request's head (${default}); 0 is for ever, here and below."`
+	HeadTimeout  time.Duration `default:"5s" placeholder:"D" help:"For a request's head (${default}); 0 is for ever, for the three timeouts below too."`
 	BodyTimeout  time.Duration `default:"5s" placeholder:"D" help:"For a request's body (${default})."`
 	WriteTimeout time.Duration `default:"30s" placeholder:"D" help:"For writing an answer, in all (${default})."`
 	IdleTimeout  time.Duration `default:"5s" placeholder:"D" help:"Between the requests of a connection (${default})."`
-	Grace        time.Duration `default:"5s" placeholder:"D" help:"That requests already read have to be answered after Ctrl-C (${default})."`
+	Grace        time.Duration `default:"5s" placeholder:"D" help:"That requests already read have to be answered after Ctrl-C (${default}); 0 is none."`
 }
 
 // Run serves until ctx is done, and drains.

@@ -273,7 +273,7 @@ type Server struct {
 	GOMAXPROCS      int     `json:"gomaxprocs"`
 	RSSPeakBytes    int64   `json:"rss_peak_bytes"` // of the process so far
 	Threads         int64   `json:"threads"`
-	Goroutines      int64   `json:"goroutines"`       // most seen
+	Goroutines      int64   `json:"goroutines"`       // the most of four looks: at the beginning, at both ends of the window, and at the end
 	ContextSwitches int64   `json:"context_switches"` // idle to idle
 	GCCPUUs         float64 `json:"gc_cpu_us"`        // idle to idle, estimated by the runtime
 	Accepted        int64   `json:"accepted"`         // idle to idle, as are the rest
