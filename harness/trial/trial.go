@@ -278,6 +278,7 @@ func (t *trial) block(ctx context.Context, block int) error {
 		}
 	}
 	t.startCost = time.Since(begin) / time.Duration(len(started))
+	played := false
 	for round := range t.exp.Rounds {
 		if round > 0 && time.Since(t.begun) > t.exp.Budget || len(t.active()) == 0 {
 			break
@@ -293,12 +294,15 @@ func (t *trial) block(ctx context.Context, block int) error {
 				t.cost[e.Label] = time.Since(begin)
 			}
 		}
-		t.out.Blocks = block + 1
 		t.round++
 		t.out.Rounds = t.round
+		played = true
 		if t.round == largeAfter {
 			t.leaveOutLarge()
 		}
+	}
+	if played { // one that an interrupt cut short is not complete
+		t.out.Blocks = block + 1
 	}
 	return nil
 }
@@ -466,7 +470,7 @@ func (t *trial) newSlice(e result.Entry, phase string, block, place int) result.
 // written down too, ends its part in the experiment, and is no error.
 func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, place int, sc scenario.Scenario, job process.Job) error {
 	server := t.servers[e.Label]
-	if server == nil { // it has failed since the round was drawn
+	if server == nil { // it failed, or was dismissed, since the order was drawn
 		return nil
 	}
 	s := t.newSlice(e, phase, block, place)
