@@ -284,8 +284,8 @@ func (c runCmd) scenarios() (list []scenario.Scenario, name string, err error) {
 		if err := list[i].Validate(); err != nil {
 			return nil, "", fmt.Errorf("%s: %w", list[i].Name, err)
 		}
-		if work := list[i].Wait.Mean() + list[i].Spin.Mean(); work >= process.ClientTimeout {
-			return nil, "", fmt.Errorf("%s: a request takes %v at work, and clients give up after %v", list[i].Name, work, process.ClientTimeout)
+		if work := list[i].Wait.Mean() + list[i].Spin.Mean(); work >= list[i].Patience() {
+			return nil, "", fmt.Errorf("%s: a request takes %v at work, and clients give up after %v", list[i].Name, work, list[i].Patience())
 		}
 	}
 	return list, name, nil

@@ -2,7 +2,6 @@ package load
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -32,6 +31,8 @@ type client struct {
 	play     *playing
 	stream   *scenario.Stream
 	recorder *recorder
+	judge    judge
+	answer   reader      // of the request under way
 	in, out  []byte      // what was read; the request
 	timer    *time.Timer // of think time and back-off; nil until needed
 
@@ -61,7 +62,7 @@ func newClient(p *playing, s *scenario.Stream, r *recorder) *client {
 	if p.job.Scenario.Bytes > smallBuffer/2 {
 		size = largeBuffer
 	}
-	return &client{play: p, stream: s, recorder: r, in: make([]byte, size), out: make([]byte, 0, 256)}
+	return &client{play: p, stream: s, recorder: r, judge: newJudge(p.job), in: make([]byte, size), out: make([]byte, 0, 256)}
 }
 
 func (c *client) live() {
@@ -120,7 +121,7 @@ func (c *client) request(r scenario.Request, last bool) (ok bool) {
 	start := p.now()
 	deadline := p.begin.Add(time.Duration(start) + p.job.Timeout)
 	connect := time.Duration(-1)
-	var a answer
+	var firstByte int64
 	var f failure
 	var err error
 	for {
@@ -132,8 +133,8 @@ func (c *client) request(r scenario.Request, last bool) (ok bool) {
 			}
 			connect = time.Duration(p.now() - before)
 		}
-		a, f, err = c.converse(r, deadline)
-		if reused && a.empty && (f == reset || f == truncated) && !p.abandoned.Load() {
+		firstByte, f, err = c.converse(r, deadline)
+		if reused && c.answer.empty && (f == reset || f == truncated) && !p.abandoned.Load() {
 			// The server had closed the connection before this request came:
 			// its right, and no failure. A new connection can't be stale, so
 			// this happens once a request.
@@ -170,14 +171,14 @@ func (c *client) request(r scenario.Request, last bool) (ok bool) {
 	if p.window.holds(end) {
 		c.requests++
 		c.recorder.record(sample{
-			latency: time.Duration(end - start), firstByte: time.Duration(a.firstByte - start),
-			connect: connect, service: a.service,
+			latency: time.Duration(end - start), firstByte: time.Duration(firstByte - start),
+			connect: connect, service: c.answer.took,
 		})
 		if p.job.MinRequests > 0 && p.counted.Add(1) == p.job.MinRequests {
 			close(p.enough)
 		}
 	}
-	if a.close {
+	if c.answer.last {
 		c.hangUp()
 	}
 	return true
@@ -249,14 +250,6 @@ func (c *client) abandon() {
 	}
 }
 
-// An answer is what came back of a request.
-type answer struct {
-	empty     bool          // not a byte of it
-	firstByte int64         // on the slice's clock
-	service   time.Duration // as the server says; below 0: it was not asked to
-	close     bool          // the server will close
-}
-
 // The default body is this once; a body of n bytes is the first n bytes of its
 // endless repetition.
 const greeting = "Hello, World!\n"
@@ -271,112 +264,35 @@ func isBody(part []byte, offset int64) bool {
 	return bytes.Equal(part, pattern[begin:begin+len(part)])
 }
 
-var (
-	errRejected   = errors.New("answered 503")
-	errLength     = errors.New("the answer says no Content-Length")
-	errSurplus    = errors.New("more bytes came than Content-Length says")
-	errBody       = errors.New("the body is not what was asked for")
-	errHeadSize   = errors.New("the answer's head is over 4 KiB")
-	errNoService  = errors.New("the answer has no X-Service-Us, though work was asked for")
-	errNoGreeting = errors.New(`the answer doesn't begin with "Hello, World!"`)
-)
-
 // converse sends the request in c.out and reads its answer, to the last byte
-// of the body. An error goes with every failure. It doesn't allocate unless
-// something fails.
-func (c *client) converse(r scenario.Request, deadline time.Time) (a answer, f failure, err error) {
-	a = answer{empty: true, service: -1}
+// of the body, into c.answer. firstByte is when that began, on the slice's
+// clock. An error goes with every failure. It doesn't allocate unless something
+// fails.
+func (c *client) converse(r scenario.Request, deadline time.Time) (firstByte int64, f failure, err error) {
+	c.answer.begin(&c.judge, r)
 	// Only reading has a deadline, which saves a timer: a request of 200 bytes
 	// always fits into the empty buffer of a socket.
 	if err := c.conn.SetReadDeadline(deadline); err != nil {
-		return a, failureOf(err), err
+		return 0, failureOf(err), err
 	}
 	// A server that rejects may answer and close before it has read anything.
 	// Writing then fails, but the answer may be there.
 	_, writeErr := c.conn.Write(c.out)
-
-	var h head
-	var n, size int
-	for size == 0 {
-		m, err := c.conn.Read(c.in[n:])
-		if m > 0 && n == 0 {
-			a.empty, a.firstByte = false, c.play.now()
-		}
-		n += m
-		var headErr error
-		if h, size, headErr = parseHead(c.in[:n]); headErr != nil {
-			return a, badResponse, fmt.Errorf("the answer %w", headErr)
-		}
-		switch {
-		case size > 0:
-		case err != nil && n == 0 && writeErr != nil:
-			return a, failureOf(writeErr), writeErr
-		case err != nil:
-			return a, failureOf(err), err
-		case n >= smallBuffer:
-			return a, badResponse, errHeadSize
-		}
-	}
-	a.close = h.close
-
-	right := h.status == 200
-	switch {
-	case !right: // what a rejection says is read, so that the close is orderly
-	case h.length < 0:
-		return a, badResponse, errLength
-	case c.play.job.Scenario.Conversation == scenario.ConversationOnce:
-		// Whatever follows the greeting is the server's own affair.
-		if h.length < int64(len("Hello, World!")) {
-			return a, badResponse, errNoGreeting
-		}
-	default:
-		want := r.Bytes
-		if want == 0 {
-			want = int64(len(greeting))
-		}
-		if h.length != want {
-			return a, badResponse, fmt.Errorf("the answer has Content-Length %d, want %d", h.length, want)
-		}
-		if r.WaitUs != 0 || r.SpinUs != 0 {
-			if h.serviceUs < 0 {
-				return a, badResponse, errNoService
-			}
-			a.service = time.Duration(min(h.serviceUs, int64(time.Hour/time.Microsecond))) * time.Microsecond
-		}
-	}
-
-	part, got := c.in[size:n], int64(0)
 	for {
-		if right && !c.isRight(part[:min(int64(len(part)), h.length-got)], got) {
-			return a, badResponse, errBody
-		}
-		if got += int64(len(part)); got >= h.length {
-			break
-		}
 		n, err := c.conn.Read(c.in)
-		if part = c.in[:n]; n == 0 && err != nil {
-			if h.status == 503 {
-				return a, rejected, errRejected
-			}
-			return a, failureOf(err), err
+		if n > 0 && c.answer.empty {
+			firstByte = c.play.now()
 		}
+		done, f, wrong := c.answer.feed(&c.judge, c.in[:n])
+		switch {
+		case done:
+			return firstByte, f, wrong
+		case err == nil:
+			continue
+		case c.answer.empty && writeErr != nil:
+			err = writeErr
+		}
+		f, err = c.answer.end(&c.judge, err)
+		return firstByte, f, err
 	}
-	switch {
-	case h.status == 503:
-		return a, rejected, errRejected
-	case !right:
-		return a, badResponse, fmt.Errorf("the answer has status %d, want 200", h.status)
-	case got > h.length:
-		return a, badResponse, errSurplus
-	}
-	return a, none, nil
-}
-
-// isRight reports whether part of the body of a 200 is right, as far as it
-// is known what it should be.
-func (c *client) isRight(part []byte, offset int64) bool {
-	if c.play.job.Scenario.Conversation == scenario.ConversationOnce {
-		part = part[:min(int64(len(part)), max(0, int64(len("Hello, World!"))-offset))]
-	}
-	return isBody(part, offset)
 }

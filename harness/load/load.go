@@ -48,12 +48,35 @@ type Job struct {
 	// HangUp has the clients hang up when the window is over, instead of
 	// collecting what is outstanding: for a server that is ended next.
 	HangUp bool `json:"hang_up,omitempty"`
-	// Timeout is for one request, its connect included; 0 stands for [DefaultTimeout].
+	// Timeout is for one request, its connect included, in an open loop from
+	// its intended send; 0 stands for the scenario's.
 	Timeout time.Duration `json:"timeout_ns"`
+
+	// MaxConnections bounds, in open loops, the connections that are open at
+	// once; 0 stands for [DefaultMaxConnections]. A request that is due when
+	// there are so many waits in the client, and is late.
+	MaxConnections int `json:"max_connections"`
+	// Request, if any, is sent as it is instead of what the scenario asks for;
+	// "{host}" in it stands for the server's address.
+	Request []byte `json:"request,omitempty"`
+	Expect  Expect `json:"expect"`
 }
 
-// DefaultTimeout is how long a client waits for an answer unless told otherwise.
-const DefaultTimeout = 10 * time.Second
+// DefaultMaxConnections is how many connections an open loop has at once
+// unless told otherwise.
+const DefaultMaxConnections = 10_000
+
+// Expect says what a right answer is. The zero value is one of our own
+// servers: status 200, the length that was asked for, every byte as known, and
+// X-Service-Us where work was asked for.
+type Expect struct {
+	// Foreign servers are checked for status and length: their bodies aren't
+	// known, their framing may be any (Content-Length, chunked, or the
+	// connection's end), and they need not say how long they worked.
+	Foreign bool  `json:"foreign,omitempty"`
+	Status  int   `json:"status,omitempty"` // 0 stands for 200
+	Length  int64 `json:"length,omitempty"` // foreign: bytes of the body where the request asks for no size; 0 for whatever its framing says
+}
 
 // Validate reports the first thing about j that can't be played.
 func (j Job) Validate() error {
@@ -122,4 +145,14 @@ func New(name string) (Engine, error) {
 		return nil, errors.New(`engine "epoll" isn't there yet: want "net"`)
 	}
 	return nil, fmt.Errorf(`unknown engine %q: want "net"`, name)
+}
+
+// A HoldJob is connections to be opened, answered once and held, silent.
+type HoldJob struct {
+	Addr         string        `json:"addr"`
+	Conversation string        `json:"conversation"`
+	Connections  int           `json:"connections"`
+	Within       time.Duration `json:"within_ns"` // bound of it all; what is not answered by then is closed
+	Request      []byte        `json:"request,omitempty"`
+	Expect       Expect        `json:"expect"`
 }

@@ -79,7 +79,7 @@ func (e *netEngine) Play(ctx context.Context, job Job, ready func() error) (Outc
 	defer e.mu.Unlock()
 	defer quietCollector()()
 
-	job.Timeout = cmp.Or(job.Timeout, DefaultTimeout)
+	job.Timeout = cmp.Or(job.Timeout, job.Scenario.Patience())
 	n := job.Scenario.Clients
 	p := &playing{
 		job: job, addr: addr.String(), engine: e,

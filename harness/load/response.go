@@ -13,9 +13,10 @@ type head struct {
 	length    int64 // of the body, bytes; -1 if not said
 	serviceUs int64 // X-Service-Us; -1 if not said
 	close     bool  // the server will close the connection
+	chunked   bool  // Transfer-Encoding: chunked
 }
 
-var errTransferEncoding = errors.New("has a Transfer-Encoding, want a Content-Length")
+var errTransferEncoding = errors.New("the answer has a Transfer-Encoding, want a Content-Length")
 
 // parseHead reads the head of an HTTP/1.0 or 1.1 response at the beginning of
 // b and returns its size in bytes, 0 if b doesn't hold all of it yet. It
@@ -57,7 +58,10 @@ func parseHead(b []byte) (h head, size int, err error) {
 				return head{}, 0, fmt.Errorf("has X-Service-Us %.40q: %w", value, err)
 			}
 		case isName(name, "transfer-encoding"):
-			return head{}, 0, errTransferEncoding
+			if !isName(value, "chunked") {
+				return head{}, 0, errTransferEncoding
+			}
+			h.chunked = true
 		case isName(name, "connection"):
 			for more := true; more; {
 				var token []byte

@@ -28,26 +28,50 @@ type request struct {
 	End       *Patience     `json:"end,omitempty"`       // → reply.Server, or reply.Busy
 	Play      *Play         `json:"play,omitempty"`      // → reply.Ready
 	Go        *struct{}     `json:"go,omitempty"`        // after Play: begin → reply.Outcome
+	Hold      *load.HoldJob `json:"hold,omitempty"`      // open and hold connections → reply.Held
+	Release   *Release      `json:"release,omitempty"`   // have them answered once more, and close → reply.Held
+	Memory    *struct{}     `json:"memory,omitempty"`    // of a server, now → reply.MemoryBytes
 }
 
 // A reply answers the request before it. Error says, in words, why there is no
 // answer.
 type reply struct {
-	Error     string         `json:"error,omitempty"`
-	SpinPerUs float64        `json:"spin_per_us,omitempty"`
-	Listening *Listening     `json:"listening,omitempty"`
-	Server    *result.Server `json:"server,omitempty"`
-	Busy      int64          `json:"busy,omitempty"`  // to Begin and End: connections that are still open after all patience
-	Ready     bool           `json:"ready,omitempty"` // all is prepared
-	Outcome   *load.Outcome  `json:"outcome,omitempty"`
+	Error       string         `json:"error,omitempty"`
+	SpinPerUs   float64        `json:"spin_per_us,omitempty"`
+	Listening   *Listening     `json:"listening,omitempty"`
+	Server      *result.Server `json:"server,omitempty"`
+	Busy        int64          `json:"busy,omitempty"`  // to Begin and End: connections that are still open after all patience
+	Ready       bool           `json:"ready,omitempty"` // all is prepared
+	Outcome     *load.Outcome  `json:"outcome,omitempty"`
+	Held        *result.Held   `json:"held,omitempty"`
+	MemoryBytes int64          `json:"memory_bytes,omitempty"`
 }
 
 // ServerConfig is what a server's process serves, and how.
 type ServerConfig struct {
-	Model        string  `json:"model"`        // a spec
-	Conversation string  `json:"conversation"` // "http" or "once"
-	Backlog      int     `json:"backlog"`      // connections; 0 is the system's limit
-	SpinPerUs    float64 `json:"spin_per_us"`  // from Calibrate
+	Model         string   `json:"model"`                     // a spec
+	Conversation  string   `json:"conversation"`              // "http" or "once"
+	Backlog       int      `json:"backlog"`                   // connections; 0 is the system's limit
+	SpinPerUs     float64  `json:"spin_per_us"`               // from Calibrate
+	NoIdleTimeout bool     `json:"no_idle_timeout,omitempty"` // connections may be silent for ever
+	Foreign       *Foreign `json:"foreign,omitempty"`         // a server that is not ours, instead of Model
+}
+
+// A Foreign server is one that is not ours: a command that a child starts and
+// ends, or one that runs already.
+type Foreign struct {
+	Label   string      `json:"label"`             // what messages call it
+	Command string      `json:"command,omitempty"` // as a shell reads it; "{port}" stands for a free port that it is to listen on
+	Attach  string      `json:"attach,omitempty"`  // host:port of one that runs already
+	PID     int         `json:"pid,omitempty"`     // of that one; 0 where nobody knows: then nothing is read of it
+	Request []byte      `json:"request,omitempty"` // what it is probed with: see load.Job
+	Expect  load.Expect `json:"expect"`
+}
+
+// Release has held connections to an address answered once more and closed.
+type Release struct {
+	Addr   string        `json:"addr"`
+	Within time.Duration `json:"within_ns"`
 }
 
 // Listening says where a server is to be reached.
@@ -62,6 +86,9 @@ type Listening struct {
 type Window struct {
 	From  time.Duration `json:"from_ns"`
 	Until time.Duration `json:"until_ns"`
+	// Held says that connections are being held: the server is idle when no more
+	// are open than were when the last of them was answered.
+	Held bool `json:"held,omitempty"`
 	Patience
 }
 

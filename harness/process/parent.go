@@ -154,9 +154,6 @@ func StartClients(cpus CPUs) (*Clients, error) {
 // A Job is what clients are to play.
 type Job = load.Job
 
-// ClientTimeout is how long a client waits for an answer unless told otherwise.
-const ClientTimeout = load.DefaultTimeout
-
 // CheckEngine reports whether clients can be played by an engine.
 func CheckEngine(name string) error {
 	_, err := load.New(name)

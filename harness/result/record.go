@@ -62,24 +62,26 @@ type Environment struct {
 
 // An Experiment is one scenario over some models.
 type Experiment struct {
-	Name        string            `json:"name"`     // unique in the run, names its file under slices/
-	Scenario    string            `json:"scenario"` // a name of the catalogue, or "custom"
-	Load        scenario.Scenario `json:"load"`     // the scenario, whole
-	Flags       string            `json:"flags"`    // the load as flags of run
-	Clients     int               `json:"clients"`
-	Loop        string            `json:"loop"`
-	PlanDigest  string            `json:"plan_digest"`
-	Reference   string            `json:"reference"` // label; "" when a model ran alone
-	Blocks      int               `json:"blocks"`    // completed restarts
-	Rounds      int               `json:"rounds"`    // completed rounds
-	DurationS   float64           `json:"duration_s"`
-	StoppedBy   string            `json:"stopped_by"`
-	Suspect     bool              `json:"suspect"`
-	Warnings    []string          `json:"warnings"`
-	Entries     []Entry           `json:"entries"`
-	Cells       []Cell            `json:"cells"`
-	Comparisons []Comparison      `json:"comparisons"`
-	Failures    []Failure         `json:"failures"` // servers that failed in the middle, and took no further part
+	Name         string            `json:"name"`     // unique in the run, names its file under slices/
+	Scenario     string            `json:"scenario"` // a name of the catalogue, or "custom"
+	Load         scenario.Scenario `json:"load"`     // the scenario, whole
+	Flags        string            `json:"flags"`    // the load as flags of run
+	Clients      int               `json:"clients"`
+	Rate         float64           `json:"rate"`                     // open loops: arrivals/s
+	CapacityPerS float64           `json:"capacity_per_s,omitempty"` // what the reference was seen to answer at most, where the rate is a multiple of it
+	Loop         string            `json:"loop"`
+	PlanDigest   string            `json:"plan_digest"`
+	Reference    string            `json:"reference"` // label; "" when a model ran alone
+	Blocks       int               `json:"blocks"`    // completed restarts
+	Rounds       int               `json:"rounds"`    // completed rounds
+	DurationS    float64           `json:"duration_s"`
+	StoppedBy    string            `json:"stopped_by"`
+	Suspect      bool              `json:"suspect"`
+	Warnings     []string          `json:"warnings"`
+	Entries      []Entry           `json:"entries"`
+	Cells        []Cell            `json:"cells"`
+	Comparisons  []Comparison      `json:"comparisons"`
+	Failures     []Failure         `json:"failures"` // servers that failed in the middle, and took no further part
 }
 
 // A Failure is a server that did not start, exited, hung or never became idle.
@@ -94,37 +96,71 @@ type Entry struct {
 	Model   string `json:"model"`   // the spec, whole: "pool:workers=16,queue=0,when-full=wait"
 	Display string `json:"display"` // the spec as a table shows it: "pool:workers=16"
 	Twin    bool   `json:"twin"`
+
+	// A server that is not ours.
+	Command   string     `json:"command,omitempty"`   // as a shell reads it; "{port}" stands for its port
+	Attach    string     `json:"attach,omitempty"`    // host:port of one that runs already
+	PID       int        `json:"pid,omitempty"`       // of that one, 0 where nobody said
+	Abilities *Abilities `json:"abilities,omitempty"` // what a probe saw it do
+}
+
+// Foreign reports whether the entry is a server that is not ours.
+func (e Entry) Foreign() bool { return e.Command != "" || e.Attach != "" }
+
+// Abilities are what a probe saw a server do of what the conversation asks for.
+type Abilities struct {
+	Status    int   `json:"status"`       // of its answer to a request that asks for no work
+	Length    int64 `json:"length"`       // of that answer's body, bytes; -1 where two answers differed
+	KeepAlive bool  `json:"keep_alive"`   // it answers a second request on a connection
+	Waits     bool  `json:"waits"`        // it takes as long as it is asked to
+	WaitedUs  int64 `json:"waited_us"`    // what an answer took that was asked to wait
+	AskedUs   int64 `json:"asked_us"`     // for so long
+	Spins     bool  `json:"spins"`        // it burns CPU as asked to
+	Bytes     bool  `json:"bytes"`        // its answers are as long as asked for
+	Service   bool  `json:"x_service_us"` // it says how long its work took
 }
 
 // A Cell is what was seen of one entry in one experiment. A figure that was
 // not measured, or of which too few requests were seen, is null.
 type Cell struct {
-	Label                     string       `json:"label"`
-	Model                     string       `json:"model"`
-	Display                   string       `json:"display"`
-	Twin                      bool         `json:"twin"`
-	Slices                    int          `json:"slices"`
-	Requests                  int64        `json:"requests"`  // answered rightly, in counted windows
-	PlanUsed                  int64        `json:"plan_used"` // requests drawn from the plan, settling and draining included
-	Errors                    Errors       `json:"errors"`
-	Stale                     int64        `json:"stale"`
-	Unfinished                int64        `json:"unfinished"`
-	Starved                   int64        `json:"starved"` // most clients in any slice that finished nothing
-	ThroughputPerS            *Spread      `json:"throughput_per_s"`
-	LatencyUs                 *Percentiles `json:"latency_us"`
-	FirstByteUs               *Percentiles `json:"first_byte_us"`
-	ConnectUs                 *Percentiles `json:"connect_us"`
-	ServiceUs                 *Percentiles `json:"service_us"` // as the server reports it; null where no work was asked for
-	WaitedUs                  *Percentiles `json:"waited_us"`  // latency less service, request by request
-	ServerCPUUsPerRequest     *Spread      `json:"server_cpu_us_per_request"`
-	ClientCPUUsPerRequest     *Spread      `json:"client_cpu_us_per_request"`
-	ServerCPUUtilisation      *Spread      `json:"server_cpu_utilisation"`
-	ClientCPUUtilisation      *Spread      `json:"client_cpu_utilisation"`
-	LimitUtilisation          *Spread      `json:"limit_utilisation"` // share of the model's limit that was held; null without a limit
-	RSSPeakBytes              int64        `json:"rss_peak_bytes"`
-	HeldPeak                  int64        `json:"held_peak"`
-	WaitingPeak               int64        `json:"waiting_peak"` // accepted and not held by anybody yet
-	Rejected                  int64        `json:"rejected"`     // connections answered 503, by the server's count
+	Label                 string       `json:"label"`
+	Model                 string       `json:"model"`
+	Display               string       `json:"display"`
+	Twin                  bool         `json:"twin"`
+	Slices                int          `json:"slices"`
+	Requests              int64        `json:"requests"`  // answered rightly, in counted windows
+	PlanUsed              int64        `json:"plan_used"` // requests drawn from the plan, settling and draining included
+	Errors                Errors       `json:"errors"`
+	Stale                 int64        `json:"stale"`
+	Unfinished            int64        `json:"unfinished"`
+	Starved               int64        `json:"starved"` // most clients in any slice that finished nothing
+	ThroughputPerS        *Spread      `json:"throughput_per_s"`
+	LatencyUs             *Percentiles `json:"latency_us"`
+	FirstByteUs           *Percentiles `json:"first_byte_us"`
+	ConnectUs             *Percentiles `json:"connect_us"`
+	ServiceUs             *Percentiles `json:"service_us"` // as the server reports it; null where no work was asked for
+	WaitedUs              *Percentiles `json:"waited_us"`  // latency less service, request by request
+	ServerCPUUsPerRequest *Spread      `json:"server_cpu_us_per_request"`
+	ClientCPUUsPerRequest *Spread      `json:"client_cpu_us_per_request"`
+	ServerCPUUtilisation  *Spread      `json:"server_cpu_utilisation"`
+	ClientCPUUtilisation  *Spread      `json:"client_cpu_utilisation"`
+	LimitUtilisation      *Spread      `json:"limit_utilisation"` // share of the model's limit that was held; null without a limit
+	RSSPeakBytes          int64        `json:"rss_peak_bytes"`
+	HeldPeak              int64        `json:"held_peak"`
+	WaitingPeak           int64        `json:"waiting_peak"` // accepted and not held by anybody yet
+	Rejected              int64        `json:"rejected"`     // connections answered 503, by the server's count
+
+	IntendedPerS              *Spread      `json:"intended_per_s"`            // open loops: requests that were due
+	AchievedPerS              *Spread      `json:"achieved_per_s"`            // open loops: requests that were sent
+	SendLatenessUs            *Percentiles `json:"send_lateness_us"`          // open loops: actual send less intended send
+	CeilingPerS               *float64     `json:"ceiling_per_s"`             // min(N/(Z+S), limit/S): no server can answer more; null where there is no such bound
+	CeilingReached            *float64     `json:"ceiling_reached"`           // throughput as a fraction of it
+	BytesPerHeldConnection    *Spread      `json:"bytes_per_held_connection"` // growth of resident memory over held connections, by restarts
+	HeldAsked                 int64        `json:"held_asked"`                // connections that were to be held, in one restart
+	HeldAnswered              int64        `json:"held_answered"`             // the fewest of these, in any restart, that were answered and held
+	HeldLost                  int64        `json:"held_lost"`                 // of those, not answered again at the end, all restarts together
+	GoodputSeries             *Series      `json:"goodput_series"`            // loads that vary: one cycle, all slices together
+	Unable                    string       `json:"unable,omitempty"`          // why it can't take part in this scenario, in words
 	GoroutinesPeak            int64        `json:"goroutines_peak"`
 	ThreadsPeak               int64        `json:"threads_peak"`
 	ContextSwitchesPerRequest *Spread      `json:"context_switches_per_request"`
@@ -211,9 +247,12 @@ type Limit struct {
 
 // Phases of an experiment that slices belong to.
 const (
-	PhasePilot = "pilot"
-	PhaseWarm  = "warm-up" // first look of a fresh process; kept, never compared
-	PhaseRound = "round"
+	PhaseCapacity = "capacity" // of the reference, before the pilot, where the rate is a multiple of it
+	PhasePilot    = "pilot"
+	PhaseHold     = "hold"    // connections were opened, to be held for the rest of the block
+	PhaseRelease  = "release" // and answered once more, and closed
+	PhaseWarm     = "warm-up" // first look of a fresh process; kept, never compared
+	PhaseRound    = "round"
 )
 
 // A Slice is one look at one server: settle, count, drain. It is one line of
@@ -233,7 +272,33 @@ type Slice struct {
 	Load       *Load     `json:"load,omitempty"`
 	Server     *Server   `json:"server,omitempty"`
 	Host       Host      `json:"host"`
-	Failed     string    `json:"failed,omitempty"` // why there are no figures
+	Held       *Held     `json:"held,omitempty"`     // of phases hold and release
+	BoundBy    string    `json:"bound_by,omitempty"` // what kept this slice from more requests/s, as in a cell
+	Unable     string    `json:"unable,omitempty"`   // why the server can't take part in this scenario, in words
+	Failed     string    `json:"failed,omitempty"`   // why there are no figures
+}
+
+// Held is what became of connections that are answered once and then held,
+// silent, while others are active.
+type Held struct {
+	Asked          int64  `json:"asked"`
+	Connected      int64  `json:"connected"`
+	Answered       int64  `json:"answered"` // hold: rightly, and so held; release: rightly once more
+	Lost           int64  `json:"lost"`     // release: of those held, not answered once more
+	TookUs         int64  `json:"took_us"`
+	RSSBeforeBytes int64  `json:"rss_before_bytes"` // hold: of the server; 0 where unknown
+	RSSAfterBytes  int64  `json:"rss_after_bytes"`
+	FirstError     string `json:"first_error,omitempty"`
+}
+
+// Series is a load that varies, bin by bin from the beginning of a cycle.
+// Every bin counts the requests whose intended send lay in it.
+type Series struct {
+	BinUs    int64   `json:"bin_us"`
+	Intended []int64 `json:"intended"` // requests that were due
+	Answered []int64 `json:"answered"` // of these, rightly and within the client's timeout: goodput
+	Failed   []int64 `json:"failed"`   // of these, by then
+	Done     []int64 `json:"done"`     // right answers that came in the bin, whenever they were due
 }
 
 // Load is what the clients saw of a slice. "Window" is the counted part of a
@@ -241,22 +306,33 @@ type Slice struct {
 type Load struct {
 	WindowUs         float64    `json:"window_us"` // as long as it really was
 	Clients          int        `json:"clients"`
-	Requests         int64      `json:"requests"`     // answered rightly, completed in the window
-	RequestsAll      int64      `json:"requests_all"` // answered rightly, from idle to idle
-	PlanUsed         int64      `json:"plan_used"`    // requests drawn from the plan
-	Connections      int64      `json:"connections"`  // established, from idle to idle
-	Errors           Errors     `json:"errors"`       // from idle to idle
-	Stale            int64      `json:"stale"`        // reused connections that had been closed by the server; the request was sent again
-	Unfinished       int64      `json:"unfinished"`   // in flight when the window ended
-	Starved          int64      `json:"starved"`      // clients that finished nothing in settling and window
-	Latency          *Histogram `json:"latency"`      // whole request, its connect included where it made one
+	Requests         int64      `json:"requests"`           // answered rightly, completed in the window
+	RequestsAll      int64      `json:"requests_all"`       // answered rightly, from idle to idle
+	PlanUsed         int64      `json:"plan_used"`          // requests drawn from the plan
+	Connections      int64      `json:"connections"`        // established, from idle to idle
+	Errors           Errors     `json:"errors"`             // from idle to idle
+	ConnectionsAsked int64      `json:"connections_asked"`  // connects that were begun, idle to idle
+	ClientsConnected int64      `json:"clients_connected"`  // closed loop: clients that had a connection at all
+	Due              int64      `json:"due"`                // open loops: requests (partly open: sessions) whose intended send lay in the window
+	Sent             int64      `json:"sent"`               // open loops: of these, sent at all before the window ended
+	Delayed          int64      `json:"delayed"`            // open loops: requests that were due when MaxConnections were open, and waited in the client
+	Lateness         *Histogram `json:"lateness,omitempty"` // open loops: actual send less intended, of those due in the window
+	Series           *Series    `json:"series,omitempty"`   // loads that vary
+	Stale            int64      `json:"stale"`              // reused connections that had been closed by the server; the request was sent again
+	Unfinished       int64      `json:"unfinished"`         // in flight when the window ended
+	Starved          int64      `json:"starved"`            // clients that finished nothing in settling and window
+	Latency          *Histogram `json:"latency"`            // whole request, its connect included where it made one
 	FirstByte        *Histogram `json:"first_byte"`
 	Connect          *Histogram `json:"connect"`
 	Service          *Histogram `json:"service"` // as reported by the server; empty where no work was asked for
 	Waited           *Histogram `json:"waited"`
-	LittleResidual   float64    `json:"littles_law_residual"` // share of client-time in the window outside any recorded request or think time
+	LittleResidual   float64    `json:"littles_law_residual"` // the larger of two: the share of client-time in the window outside any recorded connect, request or think (closed loops), and the difference of RecordedUs from InFlightUs
+	InFlightUs       float64    `json:"in_flight_us"`         // requests under way, integrated over the window by a counter that knows no latencies
+	RecordedUs       float64    `json:"recorded_us"`          // the same from the recorded requests: the part of each that lies in the window
 	CPUUs            float64    `json:"cpu_us"`               // of the clients' process, idle to idle
 	WindowCPUUs      float64    `json:"window_cpu_us"`
+	WindowSpunUs     float64    `json:"window_spun_us"`        // of that, spent waiting for the next send without sleeping: idle, really
+	SpunUs           float64    `json:"spun_us"`               // the same of CPUUs
 	WindowCPUWallUs  float64    `json:"window_cpu_wall_us"`    // the time that WindowCPUUs was taken over
 	CPUs             int        `json:"cpus"`                  // that the clients may use
 	HistogramDropped int64      `json:"histogram_dropped"`     // values that the histograms could not hold
@@ -271,7 +347,8 @@ type Server struct {
 	WindowHeldUs    float64 `json:"window_held_us"` // sum over connections of the time they were held within WindowCPUWallUs
 	CPUs            int     `json:"cpus"`
 	GOMAXPROCS      int     `json:"gomaxprocs"`
-	RSSPeakBytes    int64   `json:"rss_peak_bytes"` // of the process so far
+	RSSPeakBytes    int64   `json:"rss_peak_bytes"`      // of the process so far
+	Processes       int64   `json:"processes,omitempty"` // of a server that is not ours, its descendants included
 	Threads         int64   `json:"threads"`
 	Goroutines      int64   `json:"goroutines"`       // the most of four looks: at the beginning, at both ends of the window, and at the end
 	ContextSwitches int64   `json:"context_switches"` // idle to idle
@@ -289,6 +366,8 @@ type Server struct {
 // Host is what the machine did to a slice, all CPUs together.
 type Host struct {
 	StealUs        int64 `json:"steal_us"`
+	OtherCPUUs     int64 `json:"other_cpu_us"` // of processes that are neither server nor clients, on the CPUs of either; ticks of 10 ms
 	ListenOverflow int64 `json:"listen_overflows"`
+	ListenDrops    int64 `json:"listen_drops"`
 	Retransmits    int64 `json:"retransmits"`
 }

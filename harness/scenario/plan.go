@@ -35,17 +35,27 @@ type Stream struct {
 	random   rand.PCG
 }
 
-// Stream returns the requests of one client, all numbered from 0, in one
-// round of one block, from their beginning. The same three numbers give the
-// same requests, and any others unrelated ones.
+// Stream returns the requests of one client, or of one arrival, all numbered
+// from 0, in one round of one block, from their beginning. The same three
+// numbers give the same requests, and any others unrelated ones.
 func (p Plan) Stream(block, round, client int) *Stream {
+	s := &Stream{}
+	p.StreamInto(s, block, round, client)
+	return s
+}
+
+// StreamInto makes s what [Plan.Stream] returns, without an allocation.
+func (p Plan) StreamInto(s *Stream, block, round, client int) {
+	s.scenario = p.scenario
+	p.seedFor(&s.random, block, round, client)
+}
+
+func (p Plan) seedFor(r *rand.PCG, numbers ...int) {
 	h := mix(p.seed)
-	for _, n := range []int{block, round, client} {
+	for _, n := range numbers {
 		h = mix(h ^ uint64(int64(n)))
 	}
-	s := &Stream{scenario: p.scenario}
-	s.random.Seed(h, mix(h))
-	return s
+	r.Seed(h, mix(h))
 }
 
 // mix is one step of SplitMix64 (Steele, Lea, Flood: Fast Splittable

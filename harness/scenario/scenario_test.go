@@ -87,7 +87,6 @@ func TestValidate(t *testing.T) {
 		}, ""},
 		{"an exponential whose mean is at the bound: draws are cut to it", func(s *Scenario) { s.Wait = Exponential(time.Minute) }, ""},
 		{"the teaching server, with thinking clients", func(s *Scenario) { s.Conversation, s.Think = ConversationOnce, Constant(time.Second) }, ""},
-		{"an open loop", func(s *Scenario) { s.Loop = "open" }, `want "closed"`},
 		{"no loop", func(s *Scenario) { s.Loop = "" }, `want "closed"`},
 		{"a conversation nobody speaks", func(s *Scenario) { s.Conversation = "gopher" }, `want "http" or "once"`},
 		{"nobody", func(s *Scenario) { s.Clients = 0 }, "want 1 to 10000"},

@@ -475,7 +475,7 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 	}
 	s := t.newSlice(e, phase, block, place)
 	job.Addr, job.Scenario, job.Seed = server.Addr, sc, t.Seed
-	job.Block, job.Round, job.Timeout = block, t.round, process.ClientTimeout
+	job.Block, job.Round, job.Timeout = block, t.round, sc.Patience()
 	s.SettleUs, s.CountUs, s.HungUp = job.Settle.Microseconds(), job.Count.Microseconds(), job.HangUp
 	window := process.Window{Patience: process.Patience{Idle: idlePatience}}
 	if job.SettleUntilAll == 0 { // else nobody knows yet when it will be
