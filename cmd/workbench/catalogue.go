@@ -33,24 +33,30 @@ func (c modelsCmd) Run(t terminal) error {
 
 // scenariosCmd lists the scenarios.
 type scenariosCmd struct {
-	Name string `arg:"" optional:"" help:"Show this one in full."`
+	Name string `arg:"" optional:"" help:"Show this one in full, as a file to start from: a name, or a file."`
 }
 
-// Run prints a line for each scenario, or one in full.
+// Run prints a line for each scenario, or one in full: as comments what it
+// shows and how to play it, and then its file, so that the whole, sent to a
+// file, is that of another scenario.
 func (c scenariosCmd) Run(t terminal) error {
 	if c.Name != "" {
-		s, err := scenario.Named(c.Name)
+		s, err := scenario.Find(c.Name)
 		if err != nil {
 			return wrong(err)
 		}
-		fmt.Fprintf(t.out, "%s: %s\n", s.Name, s.Claim)
-		fmt.Fprintf(t.out, "  loop      %s\n", s.Loop)
-		fmt.Fprintf(t.out, "  by name   workbench run --scenario %s\n", s.Name)
-		fmt.Fprintf(t.out, "  by flags  workbench run %s\n", s.Flags())
+		fmt.Fprintf(t.out, "# %s\n", strings.TrimSuffix(s.Name+": "+s.Claim, ": "))
+		fmt.Fprintf(t.out, "# as it is:  workbench run --scenario %s\n", quote(c.Name))
+		fmt.Fprintf(t.out, "# by flags:  workbench run %s\n", s.Flags())
+		fmt.Fprintf(t.out, "# to change: workbench scenarios %s > my.yaml; workbench run --scenario my.yaml\n", quote(c.Name))
+		if s.Name == c.Name {
+			s.Name = "" // the catalogue's; what is made of it goes by its file's
+		}
+		fmt.Fprint(t.out, s.YAML())
 		return nil
 	}
 	for _, s := range scenario.Catalogue() {
-		fmt.Fprintf(t.out, "%-10s  %s\n%-10s    %s\n", s.Name, s.Claim, "", strings.TrimSpace(s.Flags()))
+		fmt.Fprintf(t.out, "%-12s  %s\n%-12s    %s\n", s.Name, s.Claim, "", s.Flags())
 	}
 	return nil
 }

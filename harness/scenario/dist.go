@@ -1,23 +1,24 @@
 package scenario
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // A Dist is a distribution of durations in whole microseconds: a constant, an
-// exponential, or two points of which each has its share. The zero value is
-// the constant 0. Dists are comparable with ==, and equal when they say the
-// same.
+// exponential, two points of which each has its share, or a lognormal. The zero
+// value is the constant 0. Dists are comparable with ==, and equal when they
+// say the same.
 type Dist struct {
 	kind kind
 	a    int64 // µs: the constant, the mean, or the lower point
-	b    int64 // µs: the upper point
-	ppm  int64 // share of the lower point in millionths, 1 to 999,999
+	b    int64 // two points: the upper one, µs; lognormal: thousandths of cs²
+	ppm  int64 // two points: share of the lower one in millionths, 1 to 999,999
 }
 
 type kind uint8
@@ -26,7 +27,14 @@ const (
 	constant kind = iota
 	exponential
 	twoPoints
+	lognormal
 )
+
+// forms are how a distribution is written.
+const forms = "5ms, exp:5ms, two:99%*2ms,1%*100ms or lognormal:5ms,cs2=4"
+
+// maxCS2 bounds the squared coefficient of variation of a lognormal.
+const maxCS2 = 1000
 
 // distMost bounds what ParseDist accepts. What a scenario accepts is tighter
 // (see [Scenario.Validate]); this is for values that can only be mistakes.
@@ -56,10 +64,12 @@ func mustParseDist(s string) Dist {
 //	5ms                     always 5 ms
 //	exp:5ms                 exponential with a mean of 5 ms
 //	two:99%*2ms,1%*100ms    2 ms for 99 % of requests, 100 ms for 1 %
+//	lognormal:5ms,cs2=4     lognormal with a mean of 5 ms and a squared
+//	                        coefficient of variation (variance/mean²) of 4
 //
 // Durations are whole microseconds, up to an hour, in Go's notation; shares
-// have up to four decimals and make 100 % together. Errors say what would
-// have been right.
+// have up to four decimals and make 100 % together; cs2 is above 0, at most
+// 1000, and has up to three decimals. Errors say what would have been right.
 func ParseDist(s string) (Dist, error) {
 	d, err := parseDist(s)
 	if err != nil {
@@ -86,9 +96,9 @@ func parseDist(s string) (Dist, error) {
 	case name == "two":
 		return parseTwo(rest)
 	case name == "lognormal":
-		return Dist{}, errors.New("lognormal isn't there yet; want 5ms, exp:5ms or two:99%*2ms,1%*100ms")
+		return parseLognormal(rest)
 	}
-	return Dist{}, fmt.Errorf("unknown form %q: want 5ms, exp:5ms or two:99%%*2ms,1%%*100ms", name)
+	return Dist{}, fmt.Errorf("unknown form %q: want %s", name, forms)
 }
 
 func parseTwo(s string) (Dist, error) {
@@ -121,6 +131,29 @@ func parseTwo(s string) (Dist, error) {
 		ppm[0] = ppm[1]
 	}
 	return Dist{kind: twoPoints, a: us[0], b: us[1], ppm: ppm[0]}, nil
+}
+
+func parseLognormal(s string) (Dist, error) {
+	const form = "lognormal:5ms,cs2=4"
+	mean, rest, _ := strings.Cut(s, ",")
+	number, found := strings.CutPrefix(rest, "cs2=")
+	if !found {
+		return Dist{}, errors.New("want a mean and a squared coefficient of variation: " + form)
+	}
+	us, err := parseMicros(mean)
+	if err != nil {
+		return Dist{}, err
+	}
+	cs2, ok := parseThousandths(number)
+	switch {
+	case us == 0:
+		return Dist{}, errors.New("want a mean above 0; without any work it is 0")
+	case !ok || cs2 > maxCS2*1000:
+		return Dist{}, fmt.Errorf("cs2 %q: want a number above 0, at most %d, with up to three decimals, as in %s", number, maxCS2, form)
+	case cs2 == 0:
+		return Dist{}, fmt.Errorf("cs2 %q: want a number above 0; without any variation it is %s", number, formatMicros(us))
+	}
+	return Dist{kind: lognormal, a: us, b: cs2}, nil
 }
 
 func parseMicros(s string) (int64, error) {
@@ -176,6 +209,25 @@ func formatPercent(ppm int64) string {
 	return s + "%"
 }
 
+// parseThousandths reads a number with up to three decimals, below 10¹², as
+// thousandths, exactly.
+func parseThousandths(s string) (thousandths int64, ok bool) {
+	whole, decimals, point := strings.Cut(s, ".")
+	if !isDigits(whole) || len(whole) > 12 || point && !isDigits(decimals) || len(decimals) > 3 {
+		return 0, false
+	}
+	thousandths, err := strconv.ParseInt(whole+(decimals + "000")[:3], 10, 64)
+	return thousandths, err == nil
+}
+
+func formatThousandths(n int64) string {
+	s := strconv.FormatInt(n/1000, 10)
+	if rest := n % 1000; rest != 0 {
+		s += "." + strings.TrimRight(fmt.Sprintf("%03d", rest), "0")
+	}
+	return s
+}
+
 func isDigits(s string) bool {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
@@ -192,6 +244,8 @@ func (d Dist) String() string {
 		return "exp:" + formatMicros(d.a)
 	case twoPoints:
 		return fmt.Sprintf("two:%s*%s,%s*%s", formatPercent(d.ppm), formatMicros(d.a), formatPercent(1e6-d.ppm), formatMicros(d.b))
+	case lognormal:
+		return "lognormal:" + formatMicros(d.a) + ",cs2=" + formatThousandths(d.b)
 	}
 	return formatMicros(d.a)
 }
@@ -199,9 +253,11 @@ func (d Dist) String() string {
 // IsZero reports whether d is always 0.
 func (d Dist) IsZero() bool { return d == Dist{} }
 
-// Mean is the mean of d. Of an exponential it is the mean before long draws
-// are cut to a scenario's bounds, which lowers it by the share exp(−bound/mean):
-// less than one in 10⁹ where the bound is 21 means or more.
+// Mean is the mean of d. Of an exponential or a lognormal it is the mean before
+// long draws are cut to a scenario's bounds. That lowers an exponential's by the
+// share exp(−bound/mean): less than one in 10⁹ where the bound is 21 means or
+// more. A lognormal's tail is longer: with cs² = 4 the share is below one in 10⁹
+// where the bound is 4,500 means or more.
 func (d Dist) Mean() time.Duration {
 	if d.kind == twoPoints {
 		// At most 10⁶ millionths of 3.6 · 10¹² ns: no overflow.
@@ -211,10 +267,56 @@ func (d Dist) Mean() time.Duration {
 }
 
 // longest is the duration that bounds are checked against: the upper point,
-// or an exponential's mean.
+// or an exponential's or lognormal's mean.
 func (d Dist) longest() time.Duration {
-	return time.Duration(cmp.Or(d.b, d.a)) * time.Microsecond
+	if d.kind == twoPoints {
+		return time.Duration(d.b) * time.Microsecond
+	}
+	return time.Duration(d.a) * time.Microsecond
 }
+
+// rare is the duration that one draw in a million exceeds: of a constant and of
+// two points the longest, though no draw exceeds that.
+func (d Dist) rare() time.Duration {
+	us := d.longest().Microseconds()
+	switch d.kind {
+	case exponential:
+		us = d.draw(math.MaxUint64/1_000_000, math.MaxInt64)
+	case lognormal:
+		us = d.draw(math.MaxUint64-math.MaxUint64/1_000_000, math.MaxInt64)
+	}
+	return time.Duration(min(us, distMost.Microseconds())) * time.Microsecond
+}
+
+// draw maps 64 random bits to a value of d in microseconds, at most most. What
+// is drawn from a continuous distribution is at least a microsecond, so that
+// every request of such a scenario carries work.
+func (d Dist) draw(random uint64, most int64) int64 {
+	switch d.kind {
+	case exponential:
+		// −ln u is exponential with mean 1, and at most 36.74.
+		return min(max(int64(float64(float64(d.a)*-ln(uniform(random)))+0.5), 1), most)
+	case twoPoints:
+		millionth, _ := bits.Mul64(random, 1e6) // random/2⁶⁴ × 10⁶, rounded down
+		if millionth >= uint64(d.ppm) {
+			return d.b
+		}
+	case lognormal:
+		// exp(μ + σz) with σ² = ln(1+cs²) and μ = ln(mean) − σ²/2 has that mean
+		// and that cs² (Johnson, Kotz, Balakrishnan: Continuous Univariate
+		// Distributions, 1994, ch. 14). z is the normal quantile of one of 2⁵²
+		// evenly spaced numbers, symmetrical in (0, 1): at most 8.2 either way,
+		// so that the longest draw of the longest mean is below 2⁶³.
+		variance := ln(1 + float64(d.b)/1000)
+		z := normalQuantile((float64(random>>12) + 0.5) / (1 << 52))
+		x := exp(float64(math.Sqrt(variance)*z) - float64(variance/2))
+		return min(max(int64(float64(float64(d.a)*x)+0.5), 1), most)
+	}
+	return d.a
+}
+
+// uniform makes 53 random bits one of 2⁵³ evenly spaced numbers in (0, 1].
+func uniform(random uint64) float64 { return float64(random>>11+1) / (1 << 53) }
 
 // Equal reports whether d and o are the same. It is there for go-cmp.
 func (d Dist) Equal(o Dist) bool { return d == o }

@@ -22,6 +22,10 @@ func TestParseDist(t *testing.T) {
 		{"two points", "two:99%*2ms,1%*100ms", "two:99%*2ms,1%*100ms", 2980 * time.Microsecond},
 		{"two points, the upper first", "two:1%*100ms,99%*2ms", "two:99%*2ms,1%*100ms", 2980 * time.Microsecond},
 		{"shares with decimals", "two:99.95%*0,0.0500%*2s", "two:99.95%*0,0.05%*2s", time.Millisecond},
+		{"a lognormal", "lognormal:5ms,cs2=4", "lognormal:5ms,cs2=4", 5 * time.Millisecond},
+		{"a lognormal that hardly varies", "lognormal:200us,cs2=0.001", "lognormal:200us,cs2=0.001", 200 * time.Microsecond},
+		{"a lognormal with decimals", "lognormal:0.2s,cs2=1.250", "lognormal:200ms,cs2=1.25", 200 * time.Millisecond},
+		{"the most varied lognormal", "lognormal:1h,cs2=1000", "lognormal:3600s,cs2=1000", time.Hour},
 		{"the longest of all, where a product is largest", "two:0.0001%*1us,99.9999%*1h", "two:0.0001%*1us,99.9999%*3600s", 3599996400 * time.Microsecond},
 	} {
 		d, err := ParseDist(row.in)
@@ -52,8 +56,17 @@ func TestParseDistSaysWhatWouldBeRight(t *testing.T) {
 		{"beyond what a duration holds", "9999999h", "want a number and a unit"},
 		{"an exponential of nothing", "exp:0", "mean above 0"},
 		{"an exponential without a unit", "exp:5", "want 5us"},
-		{"the word in full", "exponential:5ms", "want 5ms, exp:5ms or two:"},
-		{"lognormal", "lognormal:5ms,cs2=4", "isn't there yet"},
+		{"the word in full", "exponential:5ms", "want 5ms, exp:5ms, two:99%*2ms,1%*100ms or lognormal:5ms,cs2=4"},
+		{"a lognormal without its spread", "lognormal:5ms", "lognormal:5ms,cs2=4"},
+		{"a lognormal with a spread of another kind", "lognormal:5ms,sigma=2", "lognormal:5ms,cs2=4"},
+		{"a lognormal of nothing", "lognormal:0,cs2=4", "mean above 0"},
+		{"a lognormal without a unit", "lognormal:5,cs2=4", "want 5us"},
+		{"a lognormal without variation", "lognormal:5ms,cs2=0", "without any variation it is 5ms"},
+		{"a lognormal too varied", "lognormal:5ms,cs2=1000.001", "at most 1000"},
+		{"a spread too fine", "lognormal:5ms,cs2=0.0001", "three decimals"},
+		{"a negative spread", "lognormal:5ms,cs2=-1", "above 0"},
+		{"a spread in words", "lognormal:5ms,cs2=much", "above 0"},
+		{"a spread too many", "lognormal:5ms,cs2=4,cs2=5", "three decimals"},
 		{"one point", "two:100%*5ms", "want two points"},
 		{"three points", "two:50%*1ms,25%*2ms,25%*3ms", "want two points"},
 		{"a point without a share", "two:5ms,1%*100ms", "SHARE%*DURATION"},
@@ -74,7 +87,7 @@ func TestParseDistSaysWhatWouldBeRight(t *testing.T) {
 }
 
 func FuzzParseDist(f *testing.F) {
-	for _, s := range []string{"0", "5ms", "exp:5ms", "two:99%*2ms,1%*100ms", "two:99.95%*0,0.05%*2s", "lognormal:5ms,cs2=4", "1h", "-1us", "two:,", ":"} {
+	for _, s := range []string{"0", "5ms", "exp:5ms", "two:99%*2ms,1%*100ms", "two:99.95%*0,0.05%*2s", "lognormal:5ms,cs2=4", "lognormal:1h,cs2=1000", "lognormal:1us,cs2=0.001", "1h", "-1us", "two:,", ":"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -90,6 +103,9 @@ func FuzzParseDist(f *testing.F) {
 		}
 		if again, err := ParseDist(d.String()); err != nil || again != d {
 			t.Errorf("%q is %s, which reads back as %s, %v", s, d, again, err)
+		}
+		if rare := d.rare(); rare < 0 || rare > distMost {
+			t.Errorf("%q: %v is rare", s, rare)
 		}
 		for _, random := range []uint64{0, 1 << 63, 1<<64 - 1} {
 			if us := d.draw(random, MaxWait.Microseconds()); us < 0 || us > distMost.Microseconds() {

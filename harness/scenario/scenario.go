@@ -17,15 +17,16 @@ package scenario
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"math"
 	"time"
 )
 
 // Bounds of a scenario. Those of work are the servers' too: past them a
-// server answers 400. They hold for every drawn value: of an exponential
-// distribution the mean must be within the bound and longer draws are cut to it.
+// server answers 400. They hold for every drawn value: of an exponential or
+// lognormal distribution the mean must be within the bound and longer draws are
+// cut to it.
 const (
 	MaxClients               = 10_000
 	MaxRequestsPerConnection = 1_000_000
@@ -33,7 +34,7 @@ const (
 	MaxWait                  = 60 * time.Second
 	MaxSpin                  = 10 * time.Second
 	MaxBytes                 = 16 << 20
-	MaxRate                  = 1_000_000 // arrivals/s
+	MaxRate                  = 1_000_000 // arrivals/s, at the peak of a cycle too
 	MaxIdle                  = 100_000
 	MaxTimeout               = 60 * time.Second
 )
@@ -41,6 +42,13 @@ const (
 // DefaultTimeout is how long a client waits for an answer unless the scenario
 // says otherwise.
 const DefaultTimeout = 10 * time.Second
+
+// What clients may not outlast, or the server would hang up on them: package
+// exchange, which this one doesn't import, has the same figures as defaults.
+const (
+	ServerIdleTimeout = 5 * time.Second // between two requests on a connection
+	ServerHeadTimeout = 5 * time.Second // from the first byte of a request's head to its last
+)
 
 // The loops and conversations that there are.
 const (
@@ -72,16 +80,16 @@ type Scenario struct {
 	Conversation          string  `json:"conversation"`            // ConversationHTTP or ConversationOnce
 	Clients               int     `json:"clients"`                 // closed: 1 to MaxClients; else 0
 	Rate                  float64 `json:"rate,omitzero"`           // not closed: arrivals/s, of which thousandths count, above 0 and at most MaxRate; closed: 0
-	OfCapacity            bool    `json:"of_capacity,omitzero"`    // Rate is what the reference was seen to answer at most: 0 until a pilot has seen that
+	OfCapacity            bool    `json:"of_capacity,omitzero"`    // Rate is what the reference was seen to answer at most: 0 until a pilot has seen that, and [Scenario.Resolve] said so
 	Arrivals              string  `json:"arrivals,omitzero"`       // not closed: ArrivalsPoisson or ArrivalsConstant; closed: ""
 	Cycle                 Cycle   `json:"cycle,omitzero"`          // not closed: how Rate varies, again and again; zero: it doesn't
-	RequestsPerConnection int     `json:"requests_per_connection"` // 1 to MaxRequestsPerConnection; open: 1
-	Think                 Dist    `json:"think"`                   // closed: after a connection's close; partly open: between requests; at most MaxThink
+	RequestsPerConnection int     `json:"requests_per_connection"` // 1 to MaxRequestsPerConnection; open: 1; partly open: 2 or more
+	Think                 Dist    `json:"think"`                   // closed: after a connection's close; partly open: between requests, below ServerIdleTimeout; at most MaxThink; open: 0
 	Wait                  Dist    `json:"wait"`                    // the server blocks, without CPU; at most MaxWait
 	Spin                  Dist    `json:"spin"`                    // the server burns CPU; at most MaxSpin
 	Bytes                 int64   `json:"bytes"`                   // size of a response's body, at most MaxBytes; 0: the server's default body
 	Idle                  int     `json:"idle,omitzero"`           // connections that are answered once and then held, silent: 0 to MaxIdle
-	Slow                  Slow    `json:"slow,omitzero"`           // the share of clients (not closed: of arrivals) that dribble their requests
+	Slow                  Slow    `json:"slow,omitzero"`           // the share of clients (not closed: of arrivals) that dribble their requests, in less than ServerHeadTimeout and Patience
 	Timeout               Span    `json:"timeout,omitzero"`        // how long a client waits for an answer, at most MaxTimeout; 0: DefaultTimeout
 }
 
@@ -98,76 +106,162 @@ func (s Scenario) IsSlow(n int) bool {
 	return (int64(n)+1)*ppm/1e6 > int64(n)*ppm/1e6
 }
 
+// Resolved reports whether s can be played: whether its rate is known.
+func (s Scenario) Resolved() bool { return !s.OfCapacity || s.Rate > 0 }
+
+// Resolve is s with what the reference was seen to answer at most, per second,
+// as its rate, in whole thousandths. A scenario that isn't of capacity stays as
+// it is.
+func (s Scenario) Resolve(capacity float64) Scenario {
+	if s.OfCapacity {
+		s.Rate = math.Round(capacity*1000) / 1000
+	}
+	return s
+}
+
 // Validate reports the first thing about s that no experiment could play.
 // Whether this process may open as many descriptors as there are clients is
-// another question, which depends on the machine and is asked elsewhere.
+// another question, which depends on the machine and is asked elsewhere. A rate
+// that is of capacity may still be 0: see [Scenario.Resolved].
 func (s Scenario) Validate() error {
+	_, err := s.problem()
+	return err
+}
+
+// problem is Validate, and the key of the field that is wrong, or that is
+// easiest to put right.
+func (s Scenario) problem() (key string, err error) {
 	switch {
 	case s.Loop != LoopClosed && s.Loop != LoopOpen && s.Loop != LoopPartlyOpen:
-		return fmt.Errorf("loop %q: want %q, %q or %q", s.Loop, LoopClosed, LoopOpen, LoopPartlyOpen)
+		return "loop", fmt.Errorf("loop %q: want %q, %q or %q", s.Loop, LoopClosed, LoopOpen, LoopPartlyOpen)
 	case s.Conversation != ConversationHTTP && s.Conversation != ConversationOnce:
-		return fmt.Errorf("conversation %q: want %q or %q", s.Conversation, ConversationHTTP, ConversationOnce)
-	case s.Loop == LoopClosed && s.Clients < 1 || s.Clients > MaxClients:
-		return fmt.Errorf("clients %d: want 1 to %d (a process's limit of descriptors may ask for fewer)", s.Clients, MaxClients)
-	case s.RequestsPerConnection < 1 || s.RequestsPerConnection > MaxRequestsPerConnection:
-		return fmt.Errorf("requests per connection %d: want 1 to %d", s.RequestsPerConnection, MaxRequestsPerConnection)
-	case s.Bytes < 0 || s.Bytes > MaxBytes:
-		return fmt.Errorf("bytes %d: want 0 (the server's default body) to %s", s.Bytes, FormatBytes(MaxBytes))
+		return "conversation", fmt.Errorf("conversation %q: want %q or %q", s.Conversation, ConversationHTTP, ConversationOnce)
 	}
+	for _, ask := range []func(Scenario) (string, error){
+		Scenario.problemOfLoop, Scenario.problemOfWork, Scenario.problemOfManners, Scenario.problemOfOnce,
+	} {
+		if key, err := ask(s); err != nil {
+			return key, err
+		}
+	}
+	return "", nil
+}
+
+// problemOfLoop is about who sends, and when.
+func (s Scenario) problemOfLoop() (key string, err error) {
+	if s.RequestsPerConnection < 1 || s.RequestsPerConnection > MaxRequestsPerConnection {
+		return "requests_per_connection", fmt.Errorf("requests per connection %d: want 1 to %d", s.RequestsPerConnection, MaxRequestsPerConnection)
+	}
+	if s.Loop == LoopClosed {
+		const instead = "a closed loop's clients send when they are answered (leave it out, or take clients out and give a rate)"
+		switch {
+		case s.Clients < 1 || s.Clients > MaxClients:
+			return "clients", fmt.Errorf("clients %d: want 1 to %d (a process's limit of descriptors may ask for fewer)", s.Clients, MaxClients)
+		case s.OfCapacity:
+			return "rate", errors.New("rate capacity: " + instead)
+		case s.Rate != 0:
+			return "rate", fmt.Errorf("rate %v: %s", s.Rate, instead)
+		case s.Arrivals != "":
+			return "arrivals", fmt.Errorf("arrivals %q: %s", s.Arrivals, instead)
+		case !s.Cycle.IsZero():
+			return "cycle", fmt.Errorf("cycle %s: %s", s.Cycle, instead)
+		}
+		return "", nil
+	}
+	rate := s.rateThousandths()
+	switch {
+	case s.Clients != 0:
+		return "clients", fmt.Errorf("clients %d: in loop %q requests arrive at a rate, however many clients that takes (leave clients out, or the rate)", s.Clients, s.Loop)
+	case !(s.Rate >= 0 && s.Rate <= MaxRate) || rate == 0 && !(s.OfCapacity && s.Rate == 0):
+		return "rate", fmt.Errorf("rate %v: want %s", s.Rate, wantRate)
+	case s.Arrivals != ArrivalsPoisson && s.Arrivals != ArrivalsConstant:
+		return "arrivals", fmt.Errorf("arrivals %q: want %q or %q", s.Arrivals, ArrivalsPoisson, ArrivalsConstant)
+	case s.Loop == LoopOpen && s.RequestsPerConnection != 1:
+		return "requests_per_connection", fmt.Errorf("requests per connection %d: loop %q has one (take loop %q)", s.RequestsPerConnection, LoopOpen, LoopPartlyOpen)
+	case s.Loop == LoopPartlyOpen && s.RequestsPerConnection == 1:
+		return "requests_per_connection", fmt.Errorf("requests per connection 1: loop %q has 2 or more (take loop %q)", LoopPartlyOpen, LoopOpen)
+	case s.Loop == LoopOpen && !s.Think.IsZero():
+		return "think", fmt.Errorf("think %s: loop %q has one request on a connection, and nobody waits after it (leave think out, or give more requests per connection)", s.Think, LoopOpen)
+	}
+	if s.Cycle.IsZero() || rate == 0 {
+		return "", nil
+	}
+	peak, arrivals, length := int64(0), 0.0, 0.0 // thousandths of the rate; 10⁻¹² arrivals; µs
+	for _, p := range s.Cycle.Phases() {
+		peak = max(peak, p.Thousandths)
+		arrivals += float64(rate) * float64(p.Thousandths) * float64(p.For)
+		length += float64(p.For)
+	}
+	switch {
+	case float64(rate)*float64(peak) > MaxRate*1e6:
+		return "cycle", fmt.Errorf("cycle %s: at its peak %s times %s arrivals/s, want at most %d", s.Cycle, formatThousandths(peak), formatThousandths(rate), MaxRate)
+	case arrivals < 1000*length: // so that a gap is always something that a duration can hold
+		return "cycle", fmt.Errorf("cycle %s: at %s arrivals/s it makes fewer than one in 1000 s, want as many or more", s.Cycle, formatThousandths(rate))
+	}
+	return "", nil
+}
+
+// problemOfWork is about what requests ask for.
+func (s Scenario) problemOfWork() (key string, err error) {
 	for _, d := range []struct {
 		name string
 		dist Dist
 		most time.Duration
 	}{{"think", s.Think, MaxThink}, {"wait", s.Wait, MaxWait}, {"spin", s.Spin, MaxSpin}} {
 		if d.dist.longest() > d.most {
-			return fmt.Errorf("%s %s: want at most %s", d.name, d.dist, formatMicros(d.most.Microseconds()))
+			return d.name, fmt.Errorf("%s %s: want at most %s", d.name, d.dist, formatMicros(d.most.Microseconds()))
 		}
 	}
-	if s.Conversation == ConversationOnce {
-		switch {
-		case !s.Wait.IsZero() || !s.Spin.IsZero() || s.Bytes != 0:
-			return fmt.Errorf("conversation %q carries no work: leave wait, spin and bytes out, or take conversation %q",
-				ConversationOnce, ConversationHTTP)
-		case s.RequestsPerConnection != 1:
-			return fmt.Errorf("requests per connection %d: conversation %q has one, and closes", s.RequestsPerConnection, ConversationOnce)
-		}
+	if s.Bytes < 0 || s.Bytes > MaxBytes {
+		return "bytes", fmt.Errorf("bytes %d: want 0 (the server's default body) to %s", s.Bytes, FormatBytes(MaxBytes))
 	}
-	return nil
+	return "", nil
 }
 
-// Args is s as arguments of `workbench run`, spelled out (a scenario of the
-// catalogue also goes by --scenario NAME). What has its default is left out,
-// but clients and requests per connection always stand there.
-func (s Scenario) Args() []string {
-	args := []string{
-		"--clients", strconv.Itoa(s.Clients),
-		"--requests-per-connection", strconv.Itoa(s.RequestsPerConnection),
-	}
-	if s.Conversation == ConversationOnce {
-		args = append(args, "--conversation", s.Conversation)
-	}
-	for _, d := range []struct {
-		flag string
-		dist Dist
-	}{{"--think", s.Think}, {"--wait", s.Wait}, {"--spin", s.Spin}} {
-		if !d.dist.IsZero() {
-			args = append(args, d.flag, d.dist.String())
+// problemOfManners is about how clients treat their connections.
+//
+// A session that thinks for as long as the server waits for its next request
+// is hung up on. Which one that is would be chance, so long thinking is refused.
+// Of a distribution without end that can't be asked; there, no more than one
+// think time in a million may be so long. Where connections are held the
+// server waits for ever.
+func (s Scenario) problemOfManners() (key string, err error) {
+	switch over := s.Slow.Over(); {
+	case s.Loop == LoopPartlyOpen && s.Idle == 0 && s.Think.rare() >= ServerIdleTimeout:
+		few := ""
+		if s.Think.rare() != s.Think.longest() {
+			few = " but for one in a million"
 		}
+		return "think", fmt.Errorf("think %s: between two requests of a session, want less than the server's idle timeout of %v%s", s.Think, ServerIdleTimeout, few)
+	case s.Idle < 0 || s.Idle > MaxIdle:
+		return "idle", fmt.Errorf("idle %d: want 0 to %d connections that are held", s.Idle, MaxIdle)
+	case s.Timeout < 0 || s.Timeout.Duration() > MaxTimeout:
+		return "timeout", fmt.Errorf("timeout %s: want a time up to %s, or 0 for %s", s.Timeout, formatMicros(MaxTimeout.Microseconds()), formatMicros(DefaultTimeout.Microseconds()))
+	case over >= ServerHeadTimeout:
+		return "slow", fmt.Errorf("slow %s: want less than the server's timeout of %v for a request's head", s.Slow, ServerHeadTimeout)
+	case !s.Slow.IsZero() && over >= s.Patience():
+		return "slow", fmt.Errorf("slow %s: want less than the %v for which clients wait for an answer, sending included", s.Slow, s.Patience())
 	}
-	if s.Bytes != 0 {
-		args = append(args, "--bytes", FormatBytes(s.Bytes))
-	}
-	return args
+	return "", nil
 }
 
-// Flags is [Scenario.Args] in one line to paste into a shell. A value that a
-// shell would take for a pattern is quoted.
-func (s Scenario) Flags() string {
-	args := s.Args()
-	for i, a := range args {
-		if strings.Contains(a, "*") {
-			args[i] = "'" + a + "'"
-		}
+// problemOfOnce is about what the teaching server's conversation leaves no
+// room for.
+func (s Scenario) problemOfOnce() (key string, err error) {
+	if s.Conversation != ConversationOnce {
+		return "", nil
 	}
-	return strings.Join(args, " ")
+	instead := fmt.Sprintf("(leave it out, or take conversation %q)", ConversationHTTP)
+	switch {
+	case !s.Wait.IsZero() || !s.Spin.IsZero() || s.Bytes != 0:
+		return "conversation", fmt.Errorf("conversation %q carries no work: leave wait, spin and bytes out, or take conversation %q",
+			ConversationOnce, ConversationHTTP)
+	case s.RequestsPerConnection != 1:
+		return "requests_per_connection", fmt.Errorf("requests per connection %d: conversation %q has one, and closes", s.RequestsPerConnection, ConversationOnce)
+	case s.Idle != 0:
+		return "idle", fmt.Errorf("idle %d: conversation %q closes when it has answered, so nothing can be held %s", s.Idle, ConversationOnce, instead)
+	case !s.Slow.IsZero():
+		return "slow", fmt.Errorf("slow %s: conversation %q answers the first byte that it reads, so nobody waits for the others %s", s.Slow, ConversationOnce, instead)
+	}
+	return "", nil
 }

@@ -1,9 +1,8 @@
 package scenario
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -49,7 +48,7 @@ func ParseSlow(s string) (Slow, error) {
 		ppm, err = parsePercent(share)
 	}
 	us, err2 := parseMicros(over)
-	if err := errors.Join(err, err2); err != nil {
+	if err := cmp.Or(err, err2); err != nil {
 		return Slow{}, fmt.Errorf("slow clients %q: %w", s, err)
 	}
 	if us == 0 {
@@ -133,10 +132,9 @@ func ParseCycle(s string) (c Cycle, err error) {
 		if err != nil {
 			return Cycle{}, fmt.Errorf("cycle %q: %w", s, err)
 		}
-		x, err := strconv.ParseFloat(factor, 64)
-		thousandths := int64(x*1000 + 0.5)
-		if err != nil || !(x >= 0 && x <= 1000) || us == 0 {
-			return Cycle{}, fmt.Errorf("cycle %q: want %s, a time above 0 at 0 to 1,000 times the rate", s, form)
+		thousandths, ok := parseThousandths(factor)
+		if !ok || thousandths > 1_000_000 || us == 0 {
+			return Cycle{}, fmt.Errorf("cycle %q: want %s, a time above 0 at 0 to 1000 times the rate, with up to three decimals", s, form)
 		}
 		some = some || thousandths > 0
 		c.phases[c.n] = Phase{Span(us), thousandths}
@@ -152,7 +150,7 @@ func ParseCycle(s string) (c Cycle, err error) {
 func (c Cycle) String() string {
 	var parts []string
 	for _, p := range c.Phases() {
-		parts = append(parts, p.For.String()+"*"+strconv.FormatFloat(float64(p.Thousandths)/1000, 'f', -1, 64))
+		parts = append(parts, p.For.String()+"*"+formatThousandths(p.Thousandths))
 	}
 	return strings.Join(parts, ",")
 }
