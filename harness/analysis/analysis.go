@@ -70,14 +70,27 @@ func cellOf(exp result.Experiment, e result.Entry, taken []result.Slice) result.
 		if s.Phase == result.PhaseRound && good(s) {
 			seen = append(seen, s)
 		}
+		if s.Unable != "" {
+			c.Unable = s.Unable
+		}
 	}
 	c.Slices = len(seen)
-	o := observation{exp: exp, taken: taken, seen: seen, cell: &c}
-	if len(seen) == 0 {
+	o := observation{exp: exp, entry: e, taken: taken, seen: seen, cell: &c}
+	o.hold()
+	switch {
+	case c.Unable != "":
+		// It did not fail, and nothing that was seen of it before is a figure of
+		// this scenario.
+		c.Slices, c.BoundByWhy = 0, "can't take part: "+c.Unable
+		return c
+	case len(seen) == 0:
 		c.BoundByWhy = "not measured: " + o.unmeasured()
-	} else {
+	default:
 		o.sum()
+		o.utilise()
+		o.meet()
 		o.measure()
+		o.reach()
 		o.bound()
 	}
 	o.judge()
@@ -87,24 +100,38 @@ func cellOf(exp result.Experiment, e result.Entry, taken []result.Slice) result.
 // An observation is a cell in the making.
 type observation struct {
 	exp   result.Experiment
+	entry result.Entry
 	taken []result.Slice // every phase, failed ones too
 	seen  []result.Slice // of rounds, with figures
 	cell  *result.Cell
+	open  bool // the slices were played by a schedule
 
 	// Sums that validity is judged by and a cell has no field for.
-	answered   int64 // rightly, idle to idle
-	dropped    int64 // values that histograms could not hold
-	overflows  int64 // of listen queues
-	panics     int64
-	backoffs   int64
-	spanUs     float64 // median of settling and window together: the longest latency that a slice can see
-	firstError string
+	answered    int64 // rightly, idle to idle
+	dropped     int64 // values that histograms could not hold
+	overflows   int64 // of listen queues
+	drops       int64 // of connections that were on their way into one
+	retransmits int64 // segments
+	panics      int64
+	backoffs    int64
+	due         int64   // open loops: in windows
+	unsent      float64 // of these, for no reason but the clients: see neverSent
+	delayed     int64   // of these, for lack of a connection that might be opened
+	cutOff      int64   // open loops: hung up on before they were answered
+	stealUs     int64
+	othersUs    int64
+	hadUs       float64 // CPU time that both sides might have had
+	windowUs    float64
+	spanUs      float64 // median of settling and window together: the longest latency that a slice of a closed loop can see
+	beyond      string  // why more was answered than can be, "" if it wasn't
+	firstError  string
 }
 
 // sum adds up what is counted, and takes the peaks.
 func (o *observation) sum() {
 	c := o.cell
 	var spans []float64
+	o.open = len(o.seen) > 0 && isOpen(o.exp, o.seen[0])
 	for _, s := range o.seen {
 		l := s.Load
 		c.Requests += l.Requests
@@ -116,6 +143,20 @@ func (o *observation) sum() {
 		o.answered += l.RequestsAll
 		o.dropped += l.HistogramDropped
 		o.overflows += s.Host.ListenOverflow
+		o.drops += s.Host.ListenDrops
+		o.retransmits += s.Host.Retransmits
+		o.stealUs += s.Host.StealUs
+		o.othersUs += s.Host.OtherCPUUs
+		o.hadUs += cpuTime(s)
+		o.windowUs += l.WindowUs
+		if o.open {
+			o.due += l.Due
+			o.unsent += neverSent(l)
+			o.delayed += l.Delayed
+			if s.HungUp {
+				o.cutOff += l.Unfinished
+			}
+		}
 		if o.firstError == "" {
 			o.firstError = l.FirstError
 		}
@@ -137,26 +178,37 @@ func (o *observation) sum() {
 	o.spanUs = stats.Median(spans)
 }
 
-// measure takes the figures that have a spread, and the percentiles.
+// utilise takes how busy either side was, and how full the model's limit.
+func (o *observation) utilise() {
+	c := o.cell
+	c.ServerCPUUtilisation = spread(o.seen, serverUtilisation)
+	c.ClientCPUUtilisation = spread(o.seen, clientUtilisation)
+	c.LimitUtilisation = spread(o.seen, limitUtilisation)
+}
+
+// meet takes how the clients' requests fared: the schedule that they were to
+// keep, and the response time.
+func (o *observation) meet() {
+	c := o.cell
+	c.LatencyUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Latency })
+	if !o.open {
+		return
+	}
+	c.SendLatenessUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Lateness })
+	if o.due > 0 {
+		c.IntendedPerS = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) { return float64(l.Due) * 1e6, l.WindowUs }))
+		c.AchievedPerS = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) { return float64(l.Sent) * 1e6, l.WindowUs }))
+	}
+}
+
+// measure takes the other figures that have a spread, the other percentiles
+// and the series.
 func (o *observation) measure() {
 	c := o.cell
 	c.ThroughputPerS = spread(o.seen, throughput)
 	c.ServerCPUUsPerRequest = spread(o.seen, serverCPU)
 	c.ClientCPUUsPerRequest = spread(o.seen, clientCPU)
-	c.ClientCPUUtilisation = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) {
-		return l.WindowCPUUs, l.WindowCPUWallUs * float64(l.CPUs)
-	}))
 	c.LittlesLawResidual = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) { return l.LittleResidual, 1 }))
-	c.ServerCPUUtilisation = spread(o.seen, ofServer(func(v *result.Server) (float64, float64) {
-		return v.WindowCPUUs, v.WindowCPUWallUs * float64(v.CPUs)
-	}))
-	c.LimitUtilisation = spread(o.seen, ofServer(func(v *result.Server) (float64, float64) {
-		if v.Limit == nil {
-			return 0, 0
-		}
-		return v.WindowHeldUs, v.WindowCPUWallUs * float64(v.Limit.Size)
-	}))
-	c.GCCPUFraction = spread(o.seen, ofServer(func(v *result.Server) (float64, float64) { return v.GCCPUUs, v.CPUUs }))
 	c.ContextSwitchesPerRequest = spread(o.seen, func(s result.Slice) (float64, bool) {
 		if s.Server == nil {
 			return 0, false
@@ -166,11 +218,14 @@ func (o *observation) measure() {
 		}
 		return ratio(float64(s.Server.ContextSwitches), float64(s.Load.RequestsAll))
 	})
-	c.LatencyUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Latency })
+	if !o.entry.Foreign() { // whose runtime nobody asks
+		c.GCCPUFraction = spread(o.seen, ofServer(func(v *result.Server) (float64, float64) { return v.GCCPUUs, v.CPUUs }))
+	}
 	c.FirstByteUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.FirstByte })
 	c.ConnectUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Connect })
 	c.ServiceUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Service })
 	c.WaitedUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Waited })
+	c.GoodputSeries = together(o.seen)
 }
 
 // A metric is a slice's figure, and whether the slice has it.
@@ -195,12 +250,14 @@ func serverCPU(s result.Slice) (float64, bool) {
 	return ratio(s.Server.CPUUs, float64(s.Load.RequestsAll))
 }
 
-// clientCPU is the clients' side of serverCPU.
+// clientCPU is the clients' side of serverCPU. What they spun away until the
+// next send was due is no request's.
 func clientCPU(s result.Slice) (float64, bool) {
+	l := s.Load
 	if s.HungUp {
-		return inWindow(s, s.Load.WindowCPUUs, s.Load.WindowCPUWallUs)
+		return inWindow(s, l.WindowCPUUs-l.WindowSpunUs, l.WindowCPUWallUs)
 	}
-	return ratio(s.Load.CPUUs, float64(s.Load.RequestsAll))
+	return ratio(l.CPUUs-l.SpunUs, float64(l.RequestsAll))
 }
 
 // inWindow divides CPU time by the requests of the window. The CPU clock was
@@ -209,6 +266,29 @@ func inWindow(s result.Slice, cpu, wall float64) (float64, bool) {
 	share, ok := ratio(cpu, wall)
 	each, ok2 := ratio(s.Load.WindowUs, float64(s.Load.Requests))
 	return share * each, ok && ok2
+}
+
+// serverUtilisation is the share of the server's CPUs that was busy.
+func serverUtilisation(s result.Slice) (float64, bool) {
+	if s.Server == nil {
+		return 0, false
+	}
+	return ratio(s.Server.WindowCPUUs, s.Server.WindowCPUWallUs*float64(s.Server.CPUs))
+}
+
+// clientUtilisation is the share of the clients' CPUs that was busy. Clients
+// who spin until the next send is due are idle and only look busy.
+func clientUtilisation(s result.Slice) (float64, bool) {
+	l := s.Load
+	return ratio(max(0, l.WindowCPUUs-l.WindowSpunUs), l.WindowCPUWallUs*float64(l.CPUs))
+}
+
+// limitUtilisation is the share of what a model's limit admits that was held.
+func limitUtilisation(s result.Slice) (float64, bool) {
+	if s.Server == nil || s.Server.Limit == nil {
+		return 0, false
+	}
+	return ratio(s.Server.WindowHeldUs, s.Server.WindowCPUWallUs*float64(s.Server.Limit.Size))
 }
 
 func ofLoad(parts func(*result.Load) (over, under float64)) metric {
@@ -274,10 +354,15 @@ func percentiles(seen []result.Slice, of func(*result.Load) *result.Histogram) *
 }
 
 // failures lists why slices have no figures, each reason once, in the order
-// they came.
-func (o *observation) failures() (reasons []string, slicesOf map[string]int) {
+// they came, and how many slices there were that should have some. Holding and
+// releasing connections has none by nature.
+func (o *observation) failures() (reasons []string, slicesOf map[string]int, all int) {
 	slicesOf = map[string]int{}
 	for _, s := range o.taken {
+		if s.Failed == "" && s.Held != nil {
+			continue
+		}
+		all++
 		if good(s) {
 			continue
 		}
@@ -290,5 +375,5 @@ func (o *observation) failures() (reasons []string, slicesOf map[string]int) {
 		}
 		slicesOf[reason]++
 	}
-	return reasons, slicesOf
+	return reasons, slicesOf, all
 }

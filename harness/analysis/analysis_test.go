@@ -30,6 +30,34 @@ func ioExperiment() result.Experiment {
 	}
 }
 
+// openExperiment is one of the same requests, of which 6,000/s arrive.
+func openExperiment() result.Experiment {
+	e := ioExperiment()
+	e.Load.Loop, e.Load.Clients, e.Load.Rate, e.Load.Arrivals = scenario.LoopOpen, 0, 6000, scenario.ArrivalsPoisson
+	e.Loop, e.Clients, e.Rate = e.Load.Loop, 0, e.Load.Rate
+	return e
+}
+
+func partlyOpen() result.Experiment {
+	e := openExperiment()
+	e.Load.Loop, e.Load.Rate, e.Load.RequestsPerConnection = scenario.LoopPartlyOpen, 1200, 5
+	e.Loop, e.Rate = e.Load.Loop, e.Load.Rate
+	return e
+}
+
+// foreignExperiment has a server that is not ours where pool is.
+func foreignExperiment() result.Experiment {
+	e := ioExperiment()
+	e.Entries[2].Command = "./pool {port}"
+	return e
+}
+
+func foreignOpen() result.Experiment {
+	e := openExperiment()
+	e.Entries[2].Attach = "127.0.0.1:8080"
+	return e
+}
+
 // slice is a look of 50 ms at a server that answers requests of 10 ms work in
 // 10.6 ms, 300 in the window and 400 in all, at 60 µs of CPU each.
 func slice(label string, round int, change ...func(*result.Slice)) result.Slice {
@@ -94,6 +122,37 @@ func limited(name string, size int64, held float64) func(*result.Slice) {
 		s.Server.WindowHeldUs = held * float64(size) * s.Server.WindowCPUWallUs
 	}
 }
+func others(us int64) func(*result.Slice) { return func(s *result.Slice) { s.Host.OtherCPUUs = us } }
+
+// spun is the share of their wall time that the clients spun away.
+func spun(share float64) func(*result.Slice) {
+	return func(s *result.Slice) { s.Load.WindowSpunUs = share * s.Load.WindowCPUWallUs }
+}
+func unseen(s *result.Slice) { s.Server = nil }
+
+// quick answers everything within d.
+func quick(d time.Duration) func(*result.Slice) {
+	return func(s *result.Slice) { s.Load.Latency = filled(int(s.Load.Requests), d) }
+}
+
+// scheduled makes a slice one of an open loop, in which n requests were due and
+// all of them sent, late by so much.
+func scheduled(n int, lateness time.Duration) func(*result.Slice) {
+	return func(s *result.Slice) {
+		s.Load.Clients, s.Load.Due, s.Load.Sent, s.Load.Lateness = 0, int64(n), int64(n), filled(n, lateness)
+	}
+}
+
+// delayed has the last n of the scheduled requests wait for a connection.
+func delayed(n int, lateness time.Duration) func(*result.Slice) {
+	return func(s *result.Slice) {
+		l := s.Load
+		l.Delayed = int64(n)
+		h := filled(int(l.Due)-n, time.Duration(l.Lateness.Max()))
+		h.Merge(filled(n, lateness))
+		l.Lateness = h
+	}
+}
 func stolen(us int64) func(*result.Slice) { return func(s *result.Slice) { s.Host.StealUs = us } }
 func failed(why string) func(*result.Slice) {
 	return func(s *result.Slice) { s.Failed, s.Load, s.Server = why, nil, nil }
@@ -102,6 +161,20 @@ func phase(p string) func(*result.Slice) { return func(s *result.Slice) { s.Phas
 func inRound(round int, change func(*result.Slice)) func(*result.Slice) {
 	return func(s *result.Slice) {
 		if s.Round == round {
+			change(s)
+		}
+	}
+}
+func early(rounds int, change func(*result.Slice)) func(*result.Slice) {
+	return func(s *result.Slice) {
+		if s.Round < rounds {
+			change(s)
+		}
+	}
+}
+func late(rounds int, change func(*result.Slice)) func(*result.Slice) {
+	return func(s *result.Slice) {
+		if s.Round >= 9-rounds {
 			change(s)
 		}
 	}
@@ -128,10 +201,10 @@ func TestFigures(t *testing.T) {
 		rounds("pool", 2, phase(result.PhasePilot), requests(1), cpu(1e6)), // must not show anywhere
 		rounds("pool", 2, phase(result.PhaseWarm), requests(1), cpu(1e6)),
 		[]result.Slice{
-			slice("pool", 0, requests(300), cpu(60), limited("workers", 16, 0.5)),
-			slice("pool", 1, requests(200), cpu(90), limited("workers", 16, 0.25), server(func(v *result.Server) { v.HeldPeak, v.Rejected, v.RSSPeakBytes = 8, 2, 9_000_000 }),
+			slice("pool", 0, requests(300), cpu(60), limited("workers", 64, 0.5)),
+			slice("pool", 1, requests(200), cpu(90), limited("workers", 64, 0.25), server(func(v *result.Server) { v.HeldPeak, v.Rejected, v.RSSPeakBytes = 8, 2, 9_000_000 }),
 				load(func(l *result.Load) { l.Starved, l.Unfinished, l.Stale = 3, 7, 1 })),
-			slice("pool", 2, requests(100), cpu(30), limited("workers", 16, 0.75), server(func(v *result.Server) { v.Rejected = 1 }),
+			slice("pool", 2, requests(100), cpu(30), limited("workers", 64, 0.75), server(func(v *result.Server) { v.Rejected = 1 }),
 				load(func(l *result.Load) { l.Errors = result.Errors{Reset: 2, Timeout: 1}; l.Starved, l.Unfinished = 1, 5 })),
 		})
 	got := cell(t, taken)
@@ -165,7 +238,9 @@ func TestFigures(t *testing.T) {
 		ContextSwitchesPerRequest: spread(2, 2, 2),
 		GCCPUFraction:             spread(0.1, 6.0/90, 0.2),
 		LittlesLawResidual:        spread(0, 0, 0),
-		Limit:                     &result.Limit{Name: "workers", Size: 16},
+		CeilingPerS:               new(6213.6), // 64 ÷ 10.3 ms
+		CeilingReached:            new(0.6437), // 4,000/s of it
+		Limit:                     &result.Limit{Name: "workers", Size: 64},
 		BoundBy:                   "load",
 		BoundByWhy:                "64 clients ÷ 10.6 ms",
 		Valid:                     true,
@@ -251,13 +326,78 @@ func TestBoundBy(t *testing.T) {
 		{"two ticks in a long slice say nothing", ioExperiment(), []func(*result.Slice){stolen(20_000), load(func(l *result.Load) { l.WindowUs = 640_000 })}, "load", "64 clients ÷ 10.6 ms"},
 		{"the host in a few slices is not what bound most", ioExperiment(), []func(*result.Slice){inRound(0, stolen(50_000)), inRound(1, stolen(50_000))}, "load", "64 clients ÷ 10.6 ms"},
 		{"one busy slice does not bound a cell", ioExperiment(), []func(*result.Slice){inRound(3, serverBusy(1))}, "load", "64 clients ÷ 10.6 ms"},
+		{"other processes are the host's doing too", ioExperiment(), []func(*result.Slice){serverBusy(1), others(30_000)}, "host", "other processes took CPU time from 9 of 9 slices"},
+		{"a tick of other processes says nothing", ioExperiment(), []func(*result.Slice){others(10_000)}, "load", "64 clients ÷ 10.6 ms"},
+		{"the host and other processes", ioExperiment(), []func(*result.Slice){stolen(20_000), inRound(0, others(20_000))}, "host", "it and other processes took CPU time from 9 of 9 slices"},
+		{"half of the slices disturbed, and all of them full: it is the CPU", ioExperiment(), []func(*result.Slice){serverBusy(.97), early(4, stolen(50_000))}, "server", "its CPU 97 % busy"},
+		{"full by turns, neither in most slices", ioExperiment(), []func(*result.Slice){early(4, serverBusy(1)), late(4, clientsBusy(1))}, "load", "64 clients ÷ 10.6 ms"},
+		{"clients who spin until the next send only look busy", ioExperiment(), []func(*result.Slice){clientsBusy(1), spun(.3)}, "load", "64 clients ÷ 10.6 ms"},
+		{"a server that isn't sampled may be full without anybody seeing it", ioExperiment(), []func(*result.Slice){unseen}, "", "unknown: its CPU was not seen"},
+		{"nor may one without a CPU clock be said to be idle", ioExperiment(), []func(*result.Slice){server(func(v *result.Server) { v.CPUs = 0 })}, "", "unknown: its CPU was not seen"},
+		{"a full server that isn't ours", foreignExperiment(), []func(*result.Slice){serverBusy(.98)}, "server", "its CPU 98 % busy"},
+		{"a server that isn't ours may have limits of its own", foreignExperiment(), nil, "", "unknown: no CPU was full, its limits aren't seen"},
+
+		{"an open loop asks for no more than arrives", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond)}, "load", "6,000/s arrived"},
+		{"even of a server that nobody sees", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), unseen}, "load", "6,000/s arrived"},
+		{"unless it falls behind, and whatever it is full of isn't seen", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), unseen, requests(200)}, "", "unknown: it fell behind, and its limits aren't seen"},
+		{"a server that isn't ours, and keeps up", foreignOpen(), []func(*result.Slice){scheduled(300, 20*time.Microsecond)}, "load", "6,000/s arrived"},
+		{"a server that isn't ours, and doesn't", foreignOpen(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), requests(200)}, "", "unknown: it fell behind, and its limits aren't seen"},
+		{"sessions are what arrives in a partly open one", partlyOpen(), []func(*result.Slice){scheduled(60, 20*time.Microsecond)}, "load", "1,200 sessions/s arrived"},
+		{"a record from before there were open loops", openExperiment(), nil, "load", "no more was asked for"},
+		{"busy clients that keep to their schedule bound nothing", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), clientsBusy(1)}, "load", "6,000/s arrived"},
+		{"late sends, a tenth of the latency", openExperiment(), []func(*result.Slice){scheduled(300, 1200*time.Microsecond)}, "clients", "they sent 1.20 ms late, of 10.6 ms in all (medians)"},
+		{"late by less than a tenth of it", openExperiment(), []func(*result.Slice){scheduled(300, 900*time.Microsecond)}, "load", "6,000/s arrived"},
+		{"late by a good part of very little", openExperiment(), []func(*result.Slice){scheduled(300, 40*time.Microsecond), quick(100 * time.Microsecond)}, "load", "6,000/s arrived"},
+		{"a full server comes before late clients", openExperiment(), []func(*result.Slice){scheduled(300, 1200*time.Microsecond), serverBusy(1)}, "server", "its CPU 100 % busy"},
+		{"late for lack of connections is not the clients' doing", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), delayed(200, 5*time.Millisecond), limited("workers", 16, 1)}, "limit", "16 of 16 workers busy"},
+		{"where nothing else is full it is, all the same, their connections", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), delayed(200, 5*time.Millisecond)}, "clients", "most requests waited for one of their connections"},
+		{"of those that waited for none half were late", openExperiment(), []func(*result.Slice){scheduled(300, 2*time.Millisecond), delayed(100, 5*time.Millisecond)}, "clients", "they sent 2.00 ms late, of 10.6 ms in all (medians)"},
+		{"requests that were never sent", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Sent = 280 })}, "clients", "they sent 20.0 µs late, of 10.6 ms in all (medians)"},
+		{"those that were due in the last moment of a window", openExperiment(), []func(*result.Slice){scheduled(300, 900*time.Microsecond), load(func(l *result.Load) { l.Sent = 294 })}, "load", "6,000/s arrived"},
+		{"not all that arrived was answered, and nobody was full throughout", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Errors.Timeout = 40 })}, "", "unknown: nothing was full throughout"},
+		{"nothing was answered", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Requests, l.Latency = 0, nil })}, "", "nothing was answered"},
 		{"of a server that isn't sampled the clients still tell", ioExperiment(), []func(*result.Slice){clientsBusy(1), func(s *result.Slice) { s.Server = nil }}, "clients", "their CPU 100 % busy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cells, _, _ := Analyse(tt.exp, rounds("pool", 9, tt.change...))
+			taken := rounds("pool", 9, tt.change...)
+			cells, _, _ := Analyse(tt.exp, taken)
 			if c := cells[2]; c.BoundBy != tt.by || c.BoundByWhy != tt.why {
 				t.Errorf("bound by %q: %q, want %q: %q", c.BoundBy, c.BoundByWhy, tt.by, tt.why)
+			}
+			// A slice is bound by what a cell of that slice alone would be.
+			for _, s := range []result.Slice{taken[0], taken[8]} {
+				by, why := SliceBound(tt.exp, s)
+				cells, _, _ := Analyse(tt.exp, []result.Slice{s})
+				if c := cells[2]; by != c.BoundBy || why != c.BoundByWhy {
+					t.Fatalf("slice of round %d: bound by %q: %q, and the cell of it by %q: %q", s.Round, by, why, c.BoundBy, c.BoundByWhy)
+				}
+			}
+		})
+	}
+}
+
+func TestSliceBound(t *testing.T) {
+	tests := []struct {
+		name    string
+		exp     result.Experiment
+		slice   result.Slice
+		by, why string
+	}{
+		{"one slice in which nothing was full", ioExperiment(), slice("pool", 0), "load", "64 clients ÷ 10.6 ms"},
+		{"what the host took from one slice", ioExperiment(), slice("pool", 0, stolen(30_000)), "host", "it took 30.0 ms of CPU time"},
+		{"what others took of it", ioExperiment(), slice("pool", 0, others(40_000)), "host", "other processes took 40.0 ms of CPU time"},
+		{"a failed slice", ioExperiment(), slice("pool", 0, failed("x")), "", ""},
+		{"connections that are held", ioExperiment(), result.Slice{Label: "pool", Phase: result.PhaseHold, Held: &result.Held{}}, "", ""},
+		{"a server that is no entry", ioExperiment(), slice("epoll", 0, serverBusy(1)), "server", "its CPU 100 % busy"},
+		{"the warm-up of an open loop has clients who wait", openExperiment(), slice("pool", 0, phase(result.PhaseWarm)), "load", "64 clients ÷ 10.6 ms"},
+		{"and so has the look for a capacity", openExperiment(), slice("pool", 0, phase(result.PhaseCapacity), clientsBusy(1)), "clients", "their CPU 100 % busy"},
+		{"its pilot has not", openExperiment(), slice("pool", 0, phase(result.PhasePilot), scheduled(300, 0), clientsBusy(1)), "load", "6,000/s arrived"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if by, why := SliceBound(tt.exp, tt.slice); by != tt.by || why != tt.why {
+				t.Errorf("bound by %q: %q, want %q: %q", by, why, tt.by, tt.why)
 			}
 		})
 	}
@@ -306,6 +446,43 @@ func TestValidity(t *testing.T) {
 			"75.0 % of requests failed (1,200 answered wrongly): what was answered says little"},
 		{"some time that no request accounts for", rounds("pool", 3, load(func(l *result.Load) { l.LittleResidual = 0.08 })), true,
 			"Little's law is off by 8.0 %: so much of the clients' time was their own, between requests; a faster client would ask for more"},
+		{"a per cent of it is what clients take", rounds("pool", 3, load(func(l *result.Load) { l.LittleResidual = 0.01 })), true, ""},
+		{"latencies that differ from what was under way", rounds("pool", 3, load(func(l *result.Load) { l.InFlightUs, l.RecordedUs, l.LittleResidual = 3_200_000, 3_000_000, .0625 })), false,
+			"Little's law fails by 6.2 %: so much do the recorded requests differ from those that were counted under way; the latencies are wrong"},
+		{"latencies that differ a little from it", rounds("pool", 3, load(func(l *result.Load) { l.InFlightUs, l.RecordedUs, l.LittleResidual = 3_200_000, 3_136_000, .02 })), true,
+			"Little's law is off by 2.0 %: so much do the recorded requests differ from those that were counted under way"},
+		{"both: the larger is the clients' own time", rounds("pool", 3, load(func(l *result.Load) { l.InFlightUs, l.RecordedUs, l.LittleResidual = 3_200_000, 3_136_000, .03 })), true,
+			"Little's law is off by 2.0 %: so much do the recorded requests differ from those that were counted under way | " +
+				"Little's law is off by 3.0 %: so much of the clients' time was their own, between requests; a faster client would ask for more"},
+		{"clients that got no connection", rounds("pool", 3, load(func(l *result.Load) { l.ClientsConnected = 60 })), false,
+			"only 60 of 64 clients got a connection in the median slice: this is not the load that was asked for"},
+		{"clients that got none for a reason", rounds("pool", 1, load(func(l *result.Load) { l.ClientsConnected, l.Errors.Refused = 60, 4 })), true,
+			"only 60 of 64 clients got a connection in the worst slice"},
+		{"clients that got none in one slice", rounds("pool", 3, load(func(l *result.Load) { l.ClientsConnected = 64 }), inRound(1, load(func(l *result.Load) { l.ClientsConnected = 60 }))), true,
+			"only 60 of 64 clients got a connection in the worst slice"},
+		{"more work than there are clients", rounds("pool", 3, requests(900)), false,
+			"it answers more than arithmetic allows: 18,000/s of 10.3 ms work each are 185 at work at once, and the load is 64 clients"},
+		{"more work than a limit lets through", rounds("pool", 3, limited("workers", 2, 1)), false,
+			"it answers more than arithmetic allows: 6,000/s of 10.3 ms work each are 61.8 at work at once, and its limit is 2"},
+		{"the host takes some time from all slices", rounds("pool", 4, inRound(0, stolen(20_000))), true, // of 4 × 65 ms × 2
+			"the host took 3.8 % of the time of the CPUs measured"},
+		{"so do other processes", rounds("pool", 4, inRound(0, others(20_000))), true,
+			"other processes used 3.8 % of the CPUs measured"},
+		{"a listening socket that drops connections", rounds("pool", 1, func(s *result.Slice) { s.Host.ListenDrops = 1 }), true,
+			"a listening socket dropped a connection once: 1 s steps in the tail are SYN retransmissions, not the server"},
+		{"an overflow is a drop and a retransmission too", rounds("pool", 1, func(s *result.Slice) {
+			s.Host.ListenOverflow, s.Host.ListenDrops, s.Host.Retransmits = 2, 2, 2
+		}), true,
+			"listen queue overflowed 2 times: 1 s steps in the tail are SYN retransmissions, not the server"},
+		{"segments sent again", rounds("pool", 1, func(s *result.Slice) { s.Host.Retransmits = 7 }), true,
+			"7 segments were retransmitted: some of the tail is TCP that sends again, not the server"},
+		{"connections held, and answered at the end", append(rounds("pool", 1), held(0, 1000, 1000, 0)...), true, ""},
+		{"connections that were to be held", append(rounds("pool", 1), append(held(0, 1000, 16, 0), held(1, 1000, 20, 0)...)...), true,
+			"984 of 1,000 connections that were to be held were never answered: they starved"},
+		{"connections that were lost", append(rounds("pool", 1), append(held(0, 1000, 1000, 3), held(1, 1000, 1000, 1)...)...), true,
+			"4 held connections were not answered once more at the end"},
+		{"holding that failed is a failed slice", append(rounds("pool", 1), slice("pool", 0, phase(result.PhaseHold), failed("died"))), true,
+			"1 of 2 slices failed: died"},
 		{"much of it", rounds("pool", 3, load(func(l *result.Load) { l.LittleResidual = 0.3 })), false,
 			"Little's law is off by 30.0 %: the clients spent that share of their time in no request, so the figures are more theirs than the server's"},
 		{"too few requests for anything", rounds("pool", 1, load(func(l *result.Load) { l.Requests = 5 })), false,
@@ -342,6 +519,155 @@ func TestValidity(t *testing.T) {
 		if r.name == "" || r.look == nil {
 			t.Errorf("rule %+v is not whole", r)
 		}
+	}
+}
+
+// The same of loads that keep to a schedule.
+func TestValidityOfOpenLoops(t *testing.T) {
+	tests := []struct {
+		name    string
+		taken   []result.Slice
+		valid   bool
+		warning string
+	}{
+		{"a quiet cell says nothing", rounds("pool", 4), true, ""},
+		{"latencies longer than a slice are all there", rounds("pool", 4, quick(200*time.Millisecond)), true, ""},
+		{"a residual is of clients that there aren't", rounds("pool", 4, load(func(l *result.Load) { l.LittleResidual = .5 })), true, ""},
+		{"a few requests that were not sent", rounds("pool", 4, load(func(l *result.Load) { l.Due, l.Sent = 1000, 990 })), true,
+			"the clients sent 99.0 % of the requests that were due"},
+		{"many", rounds("pool", 4, load(func(l *result.Load) { l.Due, l.Sent = 1000, 960 })), false,
+			"the clients sent 96.0 % of the requests that were due: this is not the load that was asked for"},
+		{"one in a thousand is due in the last moment", rounds("pool", 4, load(func(l *result.Load) { l.Due, l.Sent = 1000, 996 })), true, ""},
+		{"clients always late by a millisecond send what they should", rounds("pool", 4, scheduled(1000, time.Millisecond), load(func(l *result.Load) { l.Sent = 980 })), true, ""},
+		{"those that waited for a connection are another matter", rounds("pool", 4, load(func(l *result.Load) { l.Due, l.Sent, l.Delayed = 1000, 900, 250 })), true,
+			"1,000 requests waited in the clients for one of the connections that may be open, and count as late: raise --max-connections, or the server can't keep up"},
+		{"an overload is no failure", rounds("pool", 1, load(func(l *result.Load) { l.Errors.Timeout = 600 })), true,
+			"60.0 % of requests had no answer within 1.00 s; latencies are of those that had, CPU per request counts what all cost"},
+		{"what fails besides is", rounds("pool", 1, load(func(l *result.Load) { l.Errors.Timeout, l.Errors.Reset = 500, 100 })), true,
+			"10.0 % of requests failed (100 reset); their CPU counts in CPU per request | " +
+				"50.0 % of requests had no answer within 1.00 s; latencies are of those that had, CPU per request counts what all cost"},
+		{"clients that hung up on those who waited", rounds("pool", 2, func(s *result.Slice) { s.HungUp, s.Load.Unfinished = true, 20 }), true,
+			"40 requests were not answered when a slice ended and its clients hung up: how long those would have waited is not in the latencies"},
+		{"what is under way at the end is waited for", rounds("pool", 2, load(func(l *result.Load) { l.Unfinished = 200 })), true, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			exp := openExperiment()
+			exp.Load.Timeout = scenario.Span(1e6)
+			for i, s := range tt.taken {
+				if s.Load.Lateness == nil {
+					due, sent := s.Load.Due, s.Load.Sent
+					scheduled(300, 20*time.Microsecond)(&tt.taken[i])
+					if due > 0 {
+						s.Load.Due, s.Load.Sent = due, sent
+					}
+				}
+			}
+			cells, _, _ := Analyse(exp, tt.taken)
+			c := cells[2]
+			if got := strings.Join(c.Warnings, " | "); c.Valid != tt.valid || got != tt.warning {
+				t.Errorf("valid %v, %q\nwant  %v, %q", c.Valid, got, tt.valid, tt.warning)
+			}
+		})
+	}
+}
+
+// held is what a restart writes down of connections that are held.
+func held(block int, asked, answered, lost int64) []result.Slice {
+	hold := result.Slice{Label: "pool", Phase: result.PhaseHold, Block: block,
+		Held: &result.Held{Asked: asked, Connected: asked, Answered: answered, RSSBeforeBytes: 10_000_000, RSSAfterBytes: 10_000_000 + 8_000*answered}}
+	release := result.Slice{Label: "pool", Phase: result.PhaseRelease, Block: block,
+		Held: &result.Held{Asked: answered, Connected: answered, Answered: answered - lost, Lost: lost}}
+	return []result.Slice{hold, release}
+}
+
+func TestHeldConnections(t *testing.T) {
+	none := cell(t, rounds("pool", 1))
+	if none.HeldAsked != 0 || none.HeldAnswered != 0 || none.BytesPerHeldConnection != nil {
+		t.Errorf("of a load that holds none: %+v", none)
+	}
+	taken := slices.Concat(rounds("pool", 1), held(-1, 1000, 500, 5), held(0, 1000, 990, 2), held(1, 1000, 995, 1), held(2, 1000, 1000, 0))
+	taken[3].Held.RSSAfterBytes += 990 * 1_000 // 9,000 each in this restart
+	c := cell(t, taken)
+	if c.HeldAsked != 1000 || c.HeldAnswered != 990 || c.HeldLost != 3 || c.HeldAnsweredAgain != 2982 {
+		t.Errorf("asked %d, answered %d, lost %d, answered again %d; want 1000, the fewest of all restarts 990, and of all 3 and 2982",
+			c.HeldAsked, c.HeldAnswered, c.HeldLost, c.HeldAnsweredAgain)
+	}
+	if diff := cmp.Diff(&result.Spread{Median: 8_000, Low: 8_000, High: 9_000, N: 3}, c.BytesPerHeldConnection); diff != "" {
+		t.Errorf("bytes per held connection (-want +got):\n%s", diff)
+	}
+	unknown := held(0, 1000, 1000, 0)
+	unknown[0].Held.RSSBeforeBytes = 0
+	if c := cell(t, append(rounds("pool", 1), unknown...)); c.BytesPerHeldConnection != nil {
+		t.Errorf("of a server whose memory is unknown: %+v", *c.BytesPerHeldConnection)
+	}
+}
+
+// A model that can't take part did not fail, and has no figures.
+func TestUnable(t *testing.T) {
+	const why = "silent connections hold its only place"
+	c := cell(t, append(append(rounds("pool", 1, phase(result.PhasePilot), requests(0)), held(-1, 1000, 1, 0)...), result.Slice{Label: "pool", Phase: result.PhasePilot, Unable: why}))
+	want := result.Cell{
+		Label: "pool", Model: "pool:workers=16,queue=0,when-full=wait", Display: "pool:workers=16",
+		HeldAsked: 1000, HeldAnswered: 1, HeldAnsweredAgain: 1, BytesPerHeldConnection: &result.Spread{Median: 8_000, Low: 8_000, High: 8_000, N: 1},
+		Unable: why, BoundByWhy: "can't take part: " + why,
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestCeiling(t *testing.T) {
+	thinking := ioExperiment()
+	thinking.Load.Think, thinking.Load.RequestsPerConnection = scenario.Constant(100*time.Millisecond), 10
+	noWork := load(func(l *result.Load) { l.Service, l.Waited = nil, nil })
+	tests := []struct {
+		name          string
+		exp           result.Experiment
+		change        []func(*result.Slice)
+		perS, reached float64 // 0: there is none
+	}{
+		{"clients over work", ioExperiment(), nil, 64 / 10.3e-3, 6000 * 10.3e-3 / 64},
+		{"without work there is no such bound", ioExperiment(), []func(*result.Slice){noWork}, 0, 0},
+		{"think time alone bounds too", thinking, []func(*result.Slice){noWork}, 6400, 6000.0 / 6400},
+		{"think time and work", thinking, []func(*result.Slice){requests(100)}, 64 / 20.3e-3, 2000 * 20.3e-3 / 64},
+		{"a limit that is below the clients", ioExperiment(), []func(*result.Slice){limited("workers", 16, 1), requests(75)}, 16 / 10.3e-3, 1500 * 10.3e-3 / 16},
+		{"a limit that is above them", ioExperiment(), []func(*result.Slice){limited("workers", 128, .5)}, 64 / 10.3e-3, 6000 * 10.3e-3 / 64},
+		{"a limit on nothing", ioExperiment(), []func(*result.Slice){noWork, limited("workers", 16, 1)}, 0, 0},
+		{"what arrives", openExperiment(), []func(*result.Slice){scheduled(320, 0)}, 6400, 6000.0 / 6400},
+		{"what arrives at a limit", openExperiment(), []func(*result.Slice){scheduled(320, 0), limited("workers", 16, 1), requests(75)}, 16 / 10.3e-3, 1500 * 10.3e-3 / 16},
+		{"sessions of several requests", partlyOpen(), []func(*result.Slice){scheduled(64, 0)}, 6400, 6000.0 / 6400},
+		{"an edge of the window more than there is room for", ioExperiment(), []func(*result.Slice){requests(370)}, 64 / 10.3e-3, 7400 * 10.3e-3 / 64},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cells, _, _ := Analyse(tt.exp, rounds("pool", 3, tt.change...))
+			c := cells[2]
+			near := func(p *float64, want float64) bool {
+				return p == nil && want == 0 || p != nil && math.Abs(*p-want) < 1e-6*want
+			}
+			if !near(c.CeilingPerS, tt.perS) || !near(c.CeilingReached, tt.reached) || !c.Valid {
+				t.Errorf("%+v, %+v reached, valid %v %q; want %v, %v", c.CeilingPerS, c.CeilingReached, c.Valid, c.Warnings, tt.perS, tt.reached)
+			}
+		})
+	}
+}
+
+// By how much work that began before the windows may exceed them shrinks with
+// their number: it is cut off at the other end as often.
+func TestEdgesOfWindowsCancel(t *testing.T) {
+	many := func(n int, s result.Slice) []result.Slice {
+		return slices.Repeat([]result.Slice{s}, n) // of which one histogram's memory is enough
+	}
+	over := slice("pool", 0, requests(380)) // 1.22 times what 64 clients can have under way
+	if c := cell(t, many(3, over)); !c.Valid {
+		t.Errorf("3 slices: %q", c.Warnings)
+	}
+	if c := cell(t, many(100, over)); c.Valid {
+		t.Error("100 slices: a fifth more than there can be, and nobody says so")
+	}
+	if c := cell(t, many(100, slice("pool", 0))); !c.Valid {
+		t.Errorf("100 slices of what there can be: %q", c.Warnings)
 	}
 }
 

@@ -5,24 +5,39 @@ import (
 	"time"
 
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 )
 
-// Thresholds of what bound a cell.
+// Thresholds of what bound a slice.
 const (
 	// busy is the share of a CPU, or of a limit, from which it counts as full.
 	// A full CPU shows a little less than 1: its clock is read a moment after
 	// the window's.
 	busy = 0.95
 
-	// A slice is disturbed when the host took this much time from it. Steal is
-	// counted in ticks of 10 ms, so one tick says nothing; and of a long slice
-	// two say nothing either, hence the share, of all the CPU time that both
-	// sides might have had.
-	stolenUs    = 20_000
-	stolenShare = 0.05
+	// A slice is disturbed when the host, or processes that are no part of the
+	// measurement, took this much time from it. Either is counted in ticks of
+	// 10 ms, so one tick says nothing; and of a long slice two say nothing
+	// either, hence the share, of all the CPU time that both sides might have
+	// had.
+	takenUs    = 20_000
+	takenShare = 0.05
+
+	// An open loop's clients are late when the median of their sends is behind
+	// its time by this much and by this share of the median latency. A latency
+	// counts from the intended send, so that lateness is a part of it: from a
+	// tenth on, what is shown as the server's tells of the clients as well.
+	// Below 50 µs it is what a thread takes to wake (clock_nanosleep: 32–82 µs)
+	// and not a queue of sends that the clients can't work off.
+	lateUs    = 50
+	lateShare = 0.10
+
+	// unsent is the share of requests that were due and never sent from which
+	// the clients can't keep up, whatever became of the others.
+	unsent = 0.02
 )
 
-// What bound a cell, the first that applies.
+// What bound a slice or a cell, the first that applies.
 const (
 	byHost    = "host"
 	byServer  = "server"
@@ -31,52 +46,225 @@ const (
 	byLoad    = "load"
 )
 
-// bound names what kept the cell from more requests/s. Load is what remains:
-// neither CPU nor a limit was full, so it is time that passed, the clients'
-// number divided by how long a request takes, which by Little's law is the
-// throughput itself. Both processes of a conversation of short turns can be at
-// 80 % without either being the bottleneck; nothing more is claimed then.
-func (o *observation) bound() {
-	c := o.cell
-	disturbed := 0
-	for _, s := range o.seen {
-		if o.disturbed(s) {
-			disturbed++
+// SliceBound names what kept one slice from more requests/s, and says why in
+// words. It is what [Analyse] would say of a cell that saw this slice alone,
+// and "" of a slice that has no figures, or whose figures don't tell.
+func SliceBound(exp result.Experiment, s result.Slice) (by, why string) {
+	if !good(s) {
+		return "", ""
+	}
+	o := observation{exp: exp, entry: entryOf(exp, s.Label), seen: []result.Slice{s}, cell: &result.Cell{}}
+	o.sum()
+	o.utilise()
+	o.meet()
+	o.bound()
+	return o.cell.BoundBy, o.cell.BoundByWhy
+}
+
+func entryOf(exp result.Experiment, label string) result.Entry {
+	for _, e := range exp.Entries {
+		if e.Label == label {
+			return e
 		}
 	}
-	switch server, clients := c.ServerCPUUtilisation, c.ClientCPUUtilisation; {
-	case 2*disturbed > len(o.seen):
+	return result.Entry{Label: label}
+}
+
+// bound names what kept the cell from more requests/s: of host, server,
+// clients and limit the first that was it in more than half of the slices, each
+// looked at for itself. Where half of the slices were disturbed and all had a
+// full CPU, it is the CPU.
+//
+// Load is what remains: neither CPU nor a limit was full, so it is time that
+// passed, the clients' number divided by how long a request takes, which by
+// Little's law is the throughput itself, or what arrived. Both processes of a
+// conversation of short turns can be at 80 % without either being the
+// bottleneck; nothing more is claimed then. And nothing at all is where a
+// server might have been full without anybody seeing it.
+func (o *observation) bound() {
+	c := o.cell
+	switch {
+	case o.most(disturbed):
 		c.BoundBy = byHost
-		c.BoundByWhy = fmt.Sprintf("it took CPU time from %d of %s", disturbed, counted(len(o.seen), "slice"))
-	case full(server):
+		c.BoundByWhy = o.hostInWords()
+	case o.most(serverFull):
 		c.BoundBy = byServer
-		c.BoundByWhy = fmt.Sprintf("its %s %s busy", cpus(o.cpus(serverSide)), percent(server.Median))
-	case full(clients):
+		c.BoundByWhy = fmt.Sprintf("its %s %s busy", cpus(o.cpus(serverSide)), percent(c.ServerCPUUtilisation.Median))
+	case !o.open && o.most(clientsFull):
 		c.BoundBy = byClients
-		c.BoundByWhy = fmt.Sprintf("their %s %s busy", cpus(o.cpus(clientSide)), percent(clients.Median))
-	case full(c.LimitUtilisation):
+		c.BoundByWhy = fmt.Sprintf("their %s %s busy", cpus(o.cpus(clientSide)), percent(c.ClientCPUUtilisation.Median))
+	case o.open && o.most(clientsLate):
+		c.BoundBy = byClients
+		c.BoundByWhy = o.latenessInWords()
+	case o.most(limitFull):
 		c.BoundBy = byLimit
 		c.BoundByWhy = limitInWords(*c.Limit)
-	case o.exp.Load.Loop != "closed": // only a closed loop can be divided through
-		c.BoundBy = byLoad
-		c.BoundByWhy = "no more was asked for"
+	case o.open && o.most(mostlyDelayed):
+		c.BoundBy = byClients
+		c.BoundByWhy = "most requests waited for one of their connections"
 	case c.LatencyUs == nil:
 		c.BoundByWhy = "nothing was answered"
+	case o.open:
+		o.boundOpen()
+	case !o.most(serverSeen):
+		c.BoundByWhy = "unknown: its CPU was not seen"
+	case o.entry.Foreign():
+		c.BoundByWhy = "unknown: no CPU was full, its limits aren't seen"
 	default:
 		c.BoundBy = byLoad
 		c.BoundByWhy = o.loadInWords()
 	}
 }
 
-func full(s *result.Spread) bool { return s != nil && s.Median >= busy }
+// boundOpen is what remains of an open loop. It asks for no more than what
+// arrives; that is what bound a server that answered it all. One that may have
+// been full unseen must have done so within the windows: requests that wait in
+// it for longer are answered in the end as well.
+func (o *observation) boundOpen() {
+	c := o.cell
+	failed := c.Errors.Total()
+	unseen := !o.most(serverSeen) || o.entry.Foreign()
+	switch intended := c.IntendedPerS; {
+	case float64(failed) > muchFailed*float64(failed+o.answered):
+		c.BoundByWhy = "unknown: nothing was full throughout"
+	case unseen && (intended == nil || float64(c.Requests) < busy*float64(o.due)*float64(o.perArrival())):
+		c.BoundByWhy = "unknown: it fell behind, and its limits aren't seen"
+	case intended == nil: // of a record that doesn't say
+		c.BoundBy, c.BoundByWhy = byLoad, "no more was asked for"
+	case o.exp.Load.Loop == scenario.LoopPartlyOpen:
+		c.BoundBy, c.BoundByWhy = byLoad, result.Significant(intended.Median)+" sessions/s arrived"
+	default:
+		c.BoundBy, c.BoundByWhy = byLoad, result.Significant(intended.Median)+"/s arrived"
+	}
+}
 
-func (o *observation) disturbed(s result.Slice) bool {
+// most reports whether p holds for more than half of the slices.
+func (o *observation) most(p func(result.Slice) bool) bool { return 2*o.number(p) > len(o.seen) }
+
+func (o *observation) number(p func(result.Slice) bool) (n int) {
+	for _, s := range o.seen {
+		if p(s) {
+			n++
+		}
+	}
+	return n
+}
+
+// isOpen reports whether a slice was played by a schedule. What comes before
+// an open loop, to look for a capacity and to warm up, is played by clients who
+// wait for their answers.
+func isOpen(exp result.Experiment, s result.Slice) bool {
+	return exp.Load.Loop != scenario.LoopClosed && s.Phase != result.PhaseCapacity && s.Phase != result.PhaseWarm
+}
+
+func disturbed(s result.Slice) bool { return robbed(s) || crowded(s) }
+
+// robbed reports whether the host took CPU time from a slice.
+func robbed(s result.Slice) bool { return taken(s, s.Host.StealUs) }
+
+// crowded reports whether other processes did.
+func crowded(s result.Slice) bool { return taken(s, s.Host.OtherCPUUs) }
+
+func taken(s result.Slice, us int64) bool {
+	return us >= takenUs && float64(us) >= takenShare*cpuTime(s)
+}
+
+// cpuTime is the CPU time that both sides might have had in a slice, in µs.
+func cpuTime(s result.Slice) float64 {
 	n := s.Load.CPUs
 	if s.Server != nil {
 		n += s.Server.CPUs
 	}
-	had := (float64(s.SettleUs) + s.Load.WindowUs) * float64(max(n, 1))
-	return s.Host.StealUs >= stolenUs && float64(s.Host.StealUs) >= stolenShare*had
+	return (float64(s.SettleUs) + s.Load.WindowUs) * float64(max(n, 1))
+}
+
+func serverFull(s result.Slice) bool {
+	x, ok := serverUtilisation(s)
+	return ok && x >= busy
+}
+
+func serverSeen(s result.Slice) bool {
+	_, ok := serverUtilisation(s)
+	return ok
+}
+
+func clientsFull(s result.Slice) bool {
+	x, ok := clientUtilisation(s)
+	return ok && x >= busy
+}
+
+func limitFull(s result.Slice) bool {
+	x, ok := limitUtilisation(s)
+	return ok && x >= busy
+}
+
+// clientsLate reports whether the clients of an open loop were behind their
+// schedule by themselves. To wait for one of the connections that may be open
+// is not that: it is for a server that doesn't give them back. Those who did
+// are the latest, so the median of the others lies where half of the others
+// are.
+func clientsLate(s result.Slice) bool {
+	l := s.Load
+	if neverSent(l) > max(1, unsent*float64(l.Due)) {
+		return true
+	}
+	if l.Lateness == nil || l.Latency == nil || l.Latency.Count() == 0 {
+		return false
+	}
+	n := l.Lateness.Count()
+	if n <= l.Delayed {
+		return false
+	}
+	lateness := l.Lateness.Quantile(float64(n-l.Delayed) / float64(2*n))
+	return lateness >= lateUs*time.Microsecond && float64(lateness) >= lateShare*float64(l.Latency.Quantile(0.5))
+}
+
+// neverSent is how many of the requests that were due in a window the clients
+// did not send in it, though they could have: less those that waited for a
+// connection, and less those that were due so shortly before its end that even
+// clients who keep up, always late by the same little, are cut off. That little
+// is the lower quartile of lateness, for where sends pile up it grows.
+func neverSent(l *result.Load) float64 {
+	missing := float64(l.Due - l.Sent - l.Delayed)
+	if l.Lateness != nil && l.Lateness.Count() > 0 && l.WindowUs > 0 {
+		usual := float64(l.Lateness.Quantile(0.25)) / float64(time.Microsecond)
+		missing -= float64(l.Due) * min(1, usual/l.WindowUs)
+	}
+	return max(0, missing)
+}
+
+func mostlyDelayed(s result.Slice) bool { return s.Load.Delayed > 0 && 2*s.Load.Delayed >= s.Load.Due }
+
+func (o *observation) hostInWords() string {
+	who := "it"
+	switch steal, others := o.number(robbed), o.number(crowded); {
+	case steal == 0:
+		who = "other processes"
+	case others > 0:
+		who = "it and other processes"
+	}
+	if len(o.seen) == 1 {
+		h := o.seen[0].Host
+		us := int64(0)
+		if robbed(o.seen[0]) {
+			us += h.StealUs
+		}
+		if crowded(o.seen[0]) {
+			us += h.OtherCPUUs
+		}
+		return fmt.Sprintf("%s took %s of CPU time", who, result.Micros(float64(us)))
+	}
+	return fmt.Sprintf("%s took CPU time from %d of %s", who, o.number(disturbed), counted(len(o.seen), "slice"))
+}
+
+// latenessInWords says by how much the clients' sends were late, and beside
+// what.
+func (o *observation) latenessInWords() string {
+	late, of := o.cell.SendLatenessUs, o.cell.LatencyUs
+	if late == nil || of == nil || late.P50 == nil || of.P50 == nil {
+		return "they were behind their schedule"
+	}
+	return fmt.Sprintf("they sent %s late, of %s in all (medians)", result.Micros(*late.P50), result.Micros(*of.P50))
 }
 
 func serverSide(s result.Slice) int {
@@ -102,8 +290,8 @@ func cpus(n int) string {
 	return "CPU"
 }
 
-// limitInWords says that a limit was full. On the median slice it was so for
-// at least 95 % of the time.
+// limitInWords says that a limit was full. In most slices it was so for at
+// least 95 % of the time.
 func limitInWords(l result.Limit) string {
 	switch l.Name {
 	case "one at a time":
@@ -118,10 +306,15 @@ func limitInWords(l result.Limit) string {
 // keeps one of them, its share of the think time between connections included.
 func (o *observation) loadInWords() string {
 	of := result.Micros(o.cell.LatencyUs.Mean)
-	if z := o.exp.Load.Think.Mean() / time.Duration(max(o.exp.Load.RequestsPerConnection, 1)); z > 0 {
-		of = fmt.Sprintf("(%s + %s think time)", of, result.Micros(float64(z)/1e3))
+	if z := o.thinkUs(); z > 0 {
+		of = fmt.Sprintf("(%s + %s think time)", of, result.Micros(z))
 	}
 	return fmt.Sprintf("%s ÷ %s", counted(o.clients(), "client"), of)
+}
+
+// thinkUs is Z/k, the think time that falls to a request, in µs.
+func (o *observation) thinkUs() float64 {
+	return float64(o.exp.Load.Think.Mean()/time.Duration(max(o.exp.Load.RequestsPerConnection, 1))) / 1e3
 }
 
 func (o *observation) clients() int {

@@ -2,10 +2,14 @@ package report
 
 import (
 	"fmt"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 
+	"workbench/harness/analysis"
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 )
 
 // Answer says in words what an experiment showed: what differs, by how much
@@ -16,9 +20,13 @@ func Answer(exp result.Experiment) string {
 	a := answer{exp: exp, cells: rows(exp)}
 	a.alarm()
 	a.withoutFigures()
+	a.unable()
+	a.foreign()
 	a.reference()
 	a.largeDifferences()
 	a.limits()
+	a.peaks()
+	a.held()
 	a.withinTwo()
 	a.undecided()
 	a.twin()
@@ -120,7 +128,7 @@ func timesRange(low, high float64) string {
 func (a *answer) withoutFigures() {
 	for _, c := range a.cells {
 		switch {
-		case c.Valid:
+		case c.Valid || c.Unable != "":
 		case c.Slices == 0:
 			a.say("%s was not measured: %s.", a.name(c), strings.Join(reasons(c), "; "))
 		default:
@@ -130,6 +138,78 @@ func (a *answer) withoutFigures() {
 	if a.exp.Reference != "" && a.referenceCell() == nil && len(a.cells) > 1 {
 		a.say("Without valid figures of the reference %s no difference is named.", a.refName())
 	}
+}
+
+// unable names who can't take part in this scenario, once with each reason.
+func (a *answer) unable() {
+	var order []string
+	of := map[string][]string{}
+	for _, c := range a.cells {
+		if c.Unable == "" {
+			continue
+		}
+		if of[c.Unable] == nil {
+			order = append(order, c.Unable)
+		}
+		of[c.Unable] = append(of[c.Unable], a.name(c))
+	}
+	for _, why := range order {
+		a.say("%s can't take part: %s.", list(of[why]), why)
+	}
+}
+
+// foreign names the servers that are not ours, and what their figures don't
+// carry: only what a probe saw them do is the same load.
+func (a *answer) foreign() {
+	for _, e := range a.exp.Entries {
+		i := slices.IndexFunc(a.cells, func(c result.Cell) bool { return c.Label == e.Label })
+		if !e.Foreign() || e.Twin || i < 0 || !a.cells[i].Valid {
+			continue
+		}
+		said := a.name(a.cells[i]) + " is not one of these models: of its answers "
+		if p := e.Abilities; p != nil && (p.Length >= 0 || p.Bytes) {
+			said += "status and length were checked, not every byte"
+		} else {
+			said += "the status alone was checked"
+		}
+		if not := lacks(e.Abilities); len(not) > 0 {
+			said += "; it doesn't " + or(not) + ", which this load doesn't ask for"
+		}
+		if p := e.Abilities; p != nil && !p.Service && !(a.exp.Load.Wait.IsZero() && a.exp.Load.Spin.IsZero()) {
+			said += "; it doesn't say how long its work took"
+		}
+		a.say("%s.", said)
+	}
+}
+
+// lacks is what a server was asked to do by a probe and didn't.
+func lacks(p *result.Abilities) (not []string) {
+	if p == nil {
+		return nil
+	}
+	if !p.KeepAlive {
+		not = append(not, "keep connections")
+	}
+	if p.AskedUs == 0 { // it was not asked to work
+		return not
+	}
+	for _, x := range []struct {
+		does bool
+		what string
+	}{{p.Waits, "wait when it is asked to"}, {p.Spins, "burn CPU when it is asked to"}, {p.Bytes, "answer as long as it is asked to"}} {
+		if !x.does {
+			not = append(not, x.what)
+		}
+	}
+	return not
+}
+
+// or is "a", "a or b", "a, b or c".
+func or(s []string) string {
+	if len(s) < 2 {
+		return strings.Join(s, "")
+	}
+	return strings.Join(s[:len(s)-1], ", ") + " or " + s[len(s)-1]
 }
 
 // reasons leave out the one that the sentence begins with.
@@ -164,16 +244,54 @@ func (a *answer) standing(c result.Cell) string {
 	case "server":
 		return fmt.Sprintf("%s has no CPU left (%s): %s.", n, c.BoundByWhy, split(c))
 	case "limit":
-		return fmt.Sprintf("%s was at its limit (%s): %s.", n, c.BoundByWhy, split(c))
+		return fmt.Sprintf("%s was at its limit (%s%s): %s.", n, c.BoundByWhy, reached(c), split(c))
 	case "load":
+		if open(a.exp) {
+			return fmt.Sprintf("%s %s; %s.", n, a.kept(c), split(c))
+		}
 		// "All that the clients ask for" is N/(Z+S): it is reached if next to
 		// nothing is waited beside the work.
 		if c.ServiceUs != nil && c.WaitedUs != nil && c.WaitedUs.Mean <= 0.1*c.ServiceUs.Mean {
 			return fmt.Sprintf("%s answers all that the clients ask for: %s.", n, split(c))
 		}
 		return fmt.Sprintf("%s: %s; %s.", n, notFull(c), split(c))
+	case "":
+		// Measured, and what bound it is not known.
+		if open(a.exp) {
+			return fmt.Sprintf("%s %s; %s; %s.", n, a.kept(c), notFull(c), split(c))
+		}
+		return fmt.Sprintf("%s: %s; %s.", n, notFull(c), split(c))
 	}
 	return ""
+}
+
+// reached is how far arithmetic let a model go that was at its limit: its
+// places over the time that work takes. The rest is passed between two
+// connections.
+func reached(c result.Cell) string {
+	if c.CeilingPerS == nil || c.CeilingReached == nil {
+		return ""
+	}
+	return fmt.Sprintf("; %.0f %% of the %s/s that it allows", 100*min(1, *c.CeilingReached), result.Significant(*c.CeilingPerS))
+}
+
+// kept is how a server met what arrived, and the clients their schedule.
+func (a *answer) kept(c result.Cell) string {
+	if c.IntendedPerS == nil || c.ThroughputPerS == nil {
+		return "met what arrived"
+	}
+	due, answered := c.IntendedPerS.Median, c.ThroughputPerS.Median
+	s := fmt.Sprintf("answered all %s requests/s that arrived", result.Significant(due))
+	switch {
+	case a.exp.Load.Loop == scenario.LoopPartlyOpen:
+		s = fmt.Sprintf("answered %s requests/s of %s sessions/s that arrived", result.Significant(answered), result.Significant(due))
+	case c.Errors.Total() > 0 || answered < 0.95*due:
+		s = fmt.Sprintf("answered %s of %s requests/s that arrived", result.Significant(answered), result.Significant(due))
+	}
+	if l := c.SendLatenessUs; l != nil && l.P50 != nil {
+		s += fmt.Sprintf(" (sent %s late in the median)", result.Micros(*l.P50))
+	}
+	return s
 }
 
 // notFull says what was seen not to be the bottleneck, with how busy it was.
@@ -263,6 +381,82 @@ func (a *answer) limits() {
 		default:
 			a.say("%s never reached its limit of %s %s (peak %s).", n, result.Thousands(l.Size), l.Name, result.Thousands(c.HeldPeak))
 		}
+	}
+}
+
+// peaks say what a load that varies did to each model at its height, and when
+// that was over.
+func (a *answer) peaks() {
+	for _, c := range a.cells {
+		if !c.Valid || c.Twin {
+			continue
+		}
+		p, ok := analysis.PeakOf(a.exp.Load, c.GoodputSeries)
+		if !ok {
+			continue
+		}
+		said := fmt.Sprintf("In the %s, %s answered ", a.peak(p), a.name(c))
+		if p.Answered == p.Intended {
+			said += "all requests"
+		} else {
+			said += shareInPercent(p.Share()) + " % of the requests"
+		}
+		said += " within " + span(a.exp.Load.Patience())
+		if p.Before < 0.99 {
+			said += fmt.Sprintf(" (before it: %s %%)", shareInPercent(p.Before))
+		}
+		switch {
+		case p.Rest == 0 || !p.Overloaded() && p.Later >= 0.99: // nothing is asked for then, or nothing is to be recovered from
+		case !p.Overloaded():
+			said += fmt.Sprintf(", and %s %% of those after it", shareInPercent(p.Later))
+		case p.Recovered && p.After == 0:
+			said += ", and all again as soon as the load had fallen"
+		case p.Recovered:
+			said += fmt.Sprintf("; from %s after the load had fallen it answered all again", span(p.After))
+		default:
+			said += fmt.Sprintf("; it had not recovered %s after the load had fallen", span(p.Rest))
+		}
+		a.say("%s.", said)
+	}
+}
+
+// peak is the phase in which most arrives: "second at 1.5 × what goroutine
+// answers at most".
+func (a *answer) peak(p analysis.Peak) string {
+	times := fmt.Sprintf("%s × ", multiples(int64(p.Times*1000+0.5)))
+	at := perSecond(baseRate(a.exp))
+	if a.exp.Load.OfCapacity {
+		at = "what " + whose(a.exp) + " answers at most"
+	} else if p.Times == 1 {
+		times = ""
+	}
+	return fmt.Sprintf("%s at %s%s", strings.TrimPrefix(stretch(p.For), "a "), times, at)
+}
+
+// shareInPercent has a decimal where whole per cent would say all or nothing.
+func shareInPercent(x float64) string {
+	if s := fmt.Sprintf("%.0f", 100*x); s != "100" && s != "0" {
+		return s
+	}
+	return fmt.Sprintf("%.1f", min(99.9, 100*x))
+}
+
+// held says what the silent connections cost.
+func (a *answer) held() {
+	for _, c := range a.cells {
+		b := c.BytesPerHeldConnection
+		if !c.Valid || c.Twin || b == nil {
+			continue
+		}
+		each := result.Thousands(int64(math.Round(b.Median)))
+		if b.N > 1 {
+			each += fmt.Sprintf(" (%s–%s in %d restarts)", result.Thousands(int64(math.Round(b.Low))), result.Thousands(int64(math.Round(b.High))), b.N)
+		}
+		end := ""
+		if c.HeldLost == 0 && c.HeldAnsweredAgain > 0 {
+			end = fmt.Sprintf("; all %s that were asked once more at the end answered", result.Thousands(c.HeldAnsweredAgain))
+		}
+		a.say("%s held %s silent connections at %s bytes of memory each%s.", a.name(c), result.Thousands(c.HeldAnswered), each, end)
 	}
 }
 
@@ -378,6 +572,11 @@ func (a *answer) lowerBounds() {
 	if len(ns) == 0 {
 		return
 	}
+	if open(a.exp) {
+		a.say("The clients could not keep to the schedule for %s (%s): a part of the latencies is theirs, and requests/s are lower bounds (≥) and aren't ranked.",
+			list(ns), a.lateness())
+		return
+	}
 	those := "those requests/s are lower bounds (≥) and aren't ranked"
 	if len(ns) == 1 {
 		those = "its requests/s are a lower bound (≥) and aren't ranked"
@@ -397,33 +596,111 @@ func (a *answer) lowerBounds() {
 	}
 }
 
-// disturbed are the cells that the host took CPU time from.
+// lateness is why the clients of an open loop bound cells, each reason once.
+func (a *answer) lateness() string {
+	var whys []string
+	for _, c := range a.cells {
+		if c.Valid && lowerBound(c) && !slices.Contains(whys, c.BoundByWhy) {
+			whys = append(whys, c.BoundByWhy)
+		}
+	}
+	return strings.Join(whys, "; ")
+}
+
+// disturbed are the cells that the host, or other processes, took CPU time
+// from.
 func (a *answer) disturbed() {
-	if ns := a.names(func(c result.Cell) bool { return c.Valid && c.BoundBy == "host" }); len(ns) > 0 {
-		a.say("The host took CPU time from %s in more than half of the slices: run it again on a quieter machine.", list(ns))
+	for _, who := range []struct{ why, name string }{
+		{"it took", "The host"}, {"other processes took", "Other processes"}, {"it and other processes took", "The host and other processes"},
+	} {
+		if ns := a.names(func(c result.Cell) bool {
+			return c.Valid && c.BoundBy == "host" && strings.HasPrefix(c.BoundByWhy, who.why)
+		}); len(ns) > 0 {
+			a.say("%s took CPU time from %s in more than half of the slices: run it again on a quieter machine.", who.name, list(ns))
+		}
 	}
 }
 
 // notes are the warnings of cells whose figures stand, each once with all that
-// it is true of, and those of the experiment.
+// it is true of, and those of the experiment. Warnings that differ in one
+// figure are one, with the figures in the order of the names.
 func (a *answer) notes() {
-	var order []string
-	of := map[string][]string{}
+	type note struct {
+		words, figures []string // alternating, words first
+		differs        int      // the figure that isn't the same for all; -1 where there is none
+		values         []string // that figure, name by name
+		names          []string
+	}
+	var notes []*note
 	for _, c := range a.cells {
 		if !c.Valid {
 			continue // told with its reasons
 		}
 		for _, w := range c.Warnings {
-			if of[w] == nil {
-				order = append(order, w)
+			words, figures := figuresOf(w)
+			joined := false
+			for _, n := range notes {
+				at, ok := oneDiffers(n.words, n.figures, words, figures)
+				if !ok || at >= 0 && n.differs >= 0 && at != n.differs {
+					continue
+				}
+				if at >= 0 && n.differs < 0 {
+					n.differs = at
+					n.values = slices.Repeat([]string{n.figures[at]}, len(n.names))
+				}
+				if n.differs >= 0 {
+					n.values = append(n.values, figures[n.differs])
+				}
+				n.names = append(n.names, a.name(c))
+				joined = true
+				break
 			}
-			of[w] = append(of[w], a.name(c))
+			if !joined {
+				notes = append(notes, &note{words: words, figures: figures, differs: -1, names: []string{a.name(c)}})
+			}
 		}
 	}
-	for _, w := range order {
-		a.say("Note: %s: %s.", list(of[w]), w)
+	for _, n := range notes {
+		var w strings.Builder
+		for i, word := range n.words {
+			w.WriteString(word)
+			switch {
+			case i == n.differs:
+				w.WriteString(list(n.values))
+			case i < len(n.figures):
+				w.WriteString(n.figures[i])
+			}
+		}
+		a.say("Note: %s: %s.", list(n.names), w.String())
 	}
 	for _, w := range a.exp.Warnings {
 		a.say("Note: %s.", w)
 	}
+}
+
+var figure = regexp.MustCompile(`\d+(?:,\d{3})*(?:\.\d+)?(?: %)?`)
+
+// figuresOf takes a sentence apart: what stands before, between and behind its
+// figures, and those.
+func figuresOf(s string) (words, figures []string) {
+	return figure.Split(s, -1), figure.FindAllString(s, -1)
+}
+
+// oneDiffers reports whether two sentences are the same but for at most one
+// figure, and which that is; -1 where they are the same.
+func oneDiffers(words, figures, words2, figures2 []string) (at int, ok bool) {
+	if !slices.Equal(words, words2) {
+		return 0, false
+	}
+	at = -1
+	for i := range figures {
+		switch {
+		case figures[i] == figures2[i]:
+		case at >= 0:
+			return 0, false
+		default:
+			at = i
+		}
+	}
+	return at, true
 }

@@ -1,12 +1,14 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 )
 
 // Each row is an experiment of a reference, its twin and others, and all that
@@ -129,6 +131,156 @@ func TestAnswer(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, strings.Split(said, "\n  ")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Each row is one server under a load that is not io, and all that is said of it.
+func TestAnswerOfOtherLoads(t *testing.T) {
+	arriving := func(e *result.Experiment) {
+		e.Load.Loop, e.Load.Clients, e.Load.Rate = scenario.LoopOpen, 0, 6000
+	}
+	sessions := func(e *result.Experiment) {
+		arriving(e)
+		e.Load.Loop, e.Load.Rate, e.Load.RequestsPerConnection = scenario.LoopPartlyOpen, 1200, 5
+	}
+	foreign := func(a *result.Abilities) func(*result.Experiment) {
+		return func(e *result.Experiment) { e.Entries[0].Command, e.Entries[0].Abilities = "./mine {port}", a }
+	}
+	due := func(perS float64) func(*result.Cell) {
+		return func(c *result.Cell) {
+			c.IntendedPerS = spread(perS, perS, perS)
+			c.BoundBy, c.BoundByWhy = "load", "6,000/s arrived"
+		}
+	}
+	late := func(us float64) func(*result.Cell) {
+		return func(c *result.Cell) { c.SendLatenessUs = &result.Percentiles{N: 600, Mean: us, P50: &us, Max: us} }
+	}
+	because := func(by, why string) func(*result.Cell) {
+		return func(c *result.Cell) { c.BoundBy, c.BoundByWhy = by, why }
+	}
+	const split = "on average a request waits 300 µs for its turn and 10.3 ms for its work."
+	all := result.Abilities{Status: 200, Length: 13, KeepAlive: true, Waits: true, Spins: true, Bytes: true, Service: true, AskedUs: 10_000}
+	tests := []struct {
+		name string
+		exp  []func(*result.Experiment)
+		cell []func(*result.Cell)
+		want []string
+	}{
+		{"all that arrived", []func(*result.Experiment){arriving}, []func(*result.Cell){due(6020), late(12)},
+			[]string{"mine answered all 6,020 requests/s that arrived (sent 12.0 µs late in the median); " + split}},
+		{"all but what failed", []func(*result.Experiment){arriving}, []func(*result.Cell){due(6100), func(c *result.Cell) { c.Errors.Timeout = 1 }},
+			[]string{"mine answered 6,010 of 6,100 requests/s that arrived; " + split}},
+		{"less than arrived", []func(*result.Experiment){arriving}, []func(*result.Cell){due(8000)},
+			[]string{"mine answered 6,010 of 8,000 requests/s that arrived; " + split}},
+		{"a record that doesn't say what arrived", []func(*result.Experiment){arriving}, nil,
+			[]string{"mine met what arrived; " + split}},
+		{"sessions", []func(*result.Experiment){sessions}, []func(*result.Cell){due(1200)},
+			[]string{"mine answered 6,010 requests/s of 1,200 sessions/s that arrived; " + split}},
+		{"nobody knows what bound it", []func(*result.Experiment){arriving}, []func(*result.Cell){due(8000), because("", "unknown: nothing was full throughout")},
+			[]string{"mine answered 6,010 of 8,000 requests/s that arrived; neither its CPU (37 % busy) nor the clients' (42 %) was full; " + split}},
+		{"nor in a closed loop", nil, []func(*result.Cell){because("", "unknown: its CPU was not seen"), func(c *result.Cell) { c.ServerCPUUtilisation = nil }},
+			[]string{"mine: the clients' CPU was not full (42 % busy), its own was not seen; " + split}},
+		{"clients behind their schedule", []func(*result.Experiment){arriving}, []func(*result.Cell){due(6000), because("clients", "they sent 2.00 ms late, of 10.6 ms in all (medians)")},
+			[]string{"The clients could not keep to the schedule for mine (they sent 2.00 ms late, of 10.6 ms in all (medians)): a part of the latencies is theirs, and requests/s are lower bounds (≥) and aren't ranked."}},
+		{"how far a limit was used", nil, []func(*result.Cell){because("limit", "16 of 16 workers busy"), func(c *result.Cell) { c.CeilingPerS, c.CeilingReached = new(1553.4), new(0.984) }},
+			[]string{"mine was at its limit (16 of 16 workers busy; 98 % of the 1,550/s that it allows): " + split}},
+		{"other processes disturb", nil, []func(*result.Cell){because("host", "other processes took CPU time from 9 of 9 slices")},
+			[]string{"Other processes took CPU time from mine in more than half of the slices: run it again on a quieter machine."}},
+		{"the host and other processes do", nil, []func(*result.Cell){because("host", "it and other processes took CPU time from 9 of 9 slices")},
+			[]string{"The host and other processes took CPU time from mine in more than half of the slices: run it again on a quieter machine."}},
+		{"a server that can't take part", nil, []func(*result.Cell){func(c *result.Cell) {
+			*c = result.Cell{Label: c.Label, Display: c.Display, Unable: "asked to wait 10.0 ms, took 200 µs", BoundByWhy: "can't take part: asked to wait 10.0 ms, took 200 µs"}
+		}}, []string{"mine can't take part: asked to wait 10.0 ms, took 200 µs."}},
+		{"a foreign server that does all", []func(*result.Experiment){foreign(&all)}, []func(*result.Cell){because("clients", "their CPU 99 % busy")},
+			[]string{"mine is not one of these models: of its answers status and length were checked, not every byte.",
+				"The clients were the bottleneck for mine: its requests/s are a lower bound (≥) and aren't ranked."}},
+		{"one that keeps no connections and doesn't say how long it worked", []func(*result.Experiment){foreign(&result.Abilities{Status: 200, Length: -1, Waits: true, Spins: true, Bytes: true, AskedUs: 1})},
+			[]func(*result.Cell){because("clients", "their CPU 99 % busy")},
+			[]string{"mine is not one of these models: of its answers status and length were checked, not every byte; it doesn't keep connections, which this load doesn't ask for; it doesn't say how long its work took.",
+				"The clients were the bottleneck for mine: its requests/s are a lower bound (≥) and aren't ranked."}},
+		{"one that nobody probed", []func(*result.Experiment){foreign(nil)}, []func(*result.Cell){because("clients", "their CPU 99 % busy")},
+			[]string{"mine is not one of these models: of its answers the status alone was checked.",
+				"The clients were the bottleneck for mine: its requests/s are a lower bound (≥) and aren't ranked."}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := experiment(named(t, "io"), []result.Cell{cell("mine", "mine", tt.cell...)})
+			e.Reference = ""
+			for _, change := range tt.exp {
+				change(&e)
+			}
+			_, said, _ := strings.Cut(strings.TrimSuffix(Answer(e), "\n"), "\n  ")
+			if diff := cmp.Diff(tt.want, strings.Split(said, "\n  ")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Warnings that differ in one figure are one note.
+func TestNotes(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		warnings []string // one of each of a, b, c
+		want     []string
+	}{
+		{"the same words", []string{"x 1", "x 1", "x 1"}, []string{"Note: a, b and c: x 1."}},
+		{"one figure differs", []string{"listen queue overflowed 312 times: 1 s steps", "listen queue overflowed 1,288 times: 1 s steps", "listen queue overflowed 312 times: 1 s steps"},
+			[]string{"Note: a, b and c: listen queue overflowed 312, 1,288 and 312 times: 1 s steps."}},
+		{"a share differs", []string{"the host took 3.1 % of it", "the host took 4.0 % of it", "y"},
+			[]string{"Note: a and b: the host took 3.1 % and 4.0 % of it.", "Note: c: y."}},
+		{"two figures differ", []string{"3 of 4", "5 of 6", "3 of 4"}, []string{"Note: a and c: 3 of 4.", "Note: b: 5 of 6."}},
+		{"each in another figure", []string{"3 of 4", "3 of 5", "2 of 4"}, []string{"Note: a and b: 3 of 4 and 5.", "Note: c: 2 of 4."}},
+		{"only one is warned of", []string{"12 of 64 clients", "", ""}, []string{"Note: a: 12 of 64 clients."}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var cells []result.Cell
+			for i, w := range tt.warnings {
+				c := cell(string(rune('a'+i)), string(rune('a'+i)), func(c *result.Cell) { c.BoundBy = "x" })
+				if w != "" {
+					c.Warnings = []string{w}
+				}
+				cells = append(cells, c)
+			}
+			e := experiment(named(t, "io"), cells)
+			e.Reference = ""
+			_, said, _ := strings.Cut(strings.TrimSuffix(Answer(e), "\n"), "\n  ")
+			if diff := cmp.Diff(tt.want, strings.Split(said, "\n  ")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A load that varies: what was answered in its peak, and after it.
+func TestPeaks(t *testing.T) {
+	met := func(peak, after []float64) *result.Series {
+		s := &result.Series{BinUs: 250_000}
+		for _, x := range slices.Concat([]float64{1, 1, 1, 1}, peak, after) {
+			s.Intended, s.Answered = append(s.Intended, 1000), append(s.Answered, int64(1000*x))
+		}
+		return s
+	}
+	all := []float64{1, 1, 1, 1}
+	const at = "In the second at 1.5 × what goroutine answers at most, goroutine answered "
+	for _, tt := range []struct {
+		name   string
+		series *result.Series
+		want   string
+	}{
+		{"it met it", met(all, all), at + "all requests within 1 s."},
+		{"it met nearly all", met([]float64{1, 1, 1, .999}, all), at + "99.9 % of the requests within 1 s."},
+		{"what came after it was late", met(all, []float64{.5, 1, 1, 1}), at + "all requests within 1 s, and 88 % of those after it."},
+		{"it recovered at once", met([]float64{1, .5, .5, .4}, all), at + "60 % of the requests within 1 s, and all again as soon as the load had fallen."},
+		{"it recovered", met([]float64{1, .5, .5, .4}, []float64{0, 0, 1, 1}), at + "60 % of the requests within 1 s; from 500 ms after the load had fallen it answered all again."},
+		{"it collapsed", met([]float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}), at + "0.0 % of the requests within 1 s; it had not recovered 1 s after the load had fallen."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := experiment(named(t, "overload"), []result.Cell{cell("goroutine", "goroutine", func(c *result.Cell) { c.GoodputSeries, c.BoundBy = tt.series, "x" })})
+			if got := Answer(e); got != "For this load:\n  "+tt.want+"\n" {
+				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
 	}

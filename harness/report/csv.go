@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/csv"
 	"strconv"
 	"strings"
@@ -160,6 +161,38 @@ func csvFields() []field {
 	text("bound_by", func(_ result.Experiment, c result.Cell) string { return c.BoundBy })
 	text("bound_by_why", func(_ result.Experiment, c result.Cell) string { return c.BoundByWhy })
 	text("warnings", func(_ result.Experiment, c result.Cell) string { return strings.Join(c.Warnings, "; ") })
+
+	// What came later stands at the end, so that scripts that count columns go on
+	// working.
+	asked := func(name string, of func(result.Experiment, result.Cell) float64) { // 0: there is none
+		text(name, func(e result.Experiment, c result.Cell) string {
+			if x := of(e, c); x != 0 {
+				return number(x)
+			}
+			return ""
+		})
+	}
+	known := func(name string, of func(result.Cell) *float64) {
+		text(name, func(_ result.Experiment, c result.Cell) string {
+			if x := of(c); x != nil {
+				return number(*x)
+			}
+			return ""
+		})
+	}
+	asked("rate_per_s", func(e result.Experiment, _ result.Cell) float64 { return cmp.Or(e.Rate, e.Load.Rate) })
+	asked("capacity_per_s", func(e result.Experiment, _ result.Cell) float64 { return e.CapacityPerS })
+	spread("intended_per_s", func(c result.Cell) *result.Spread { return c.IntendedPerS })
+	spread("achieved_per_s", func(c result.Cell) *result.Spread { return c.AchievedPerS })
+	percentiles("send_lateness_us", func(c result.Cell) *result.Percentiles { return c.SendLatenessUs })
+	known("ceiling_per_s", func(c result.Cell) *float64 { return c.CeilingPerS })
+	known("ceiling_reached", func(c result.Cell) *float64 { return c.CeilingReached })
+	spread("bytes_per_held_connection", func(c result.Cell) *result.Spread { return c.BytesPerHeldConnection })
+	whole("held_asked", func(c result.Cell) int64 { return c.HeldAsked })
+	whole("held_answered", func(c result.Cell) int64 { return c.HeldAnswered })
+	whole("held_lost", func(c result.Cell) int64 { return c.HeldLost })
+	whole("held_answered_again", func(c result.Cell) int64 { return c.HeldAnsweredAgain })
+	text("unable", func(_ result.Experiment, c result.Cell) string { return c.Unable })
 	return fs
 }
 

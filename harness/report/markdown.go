@@ -71,10 +71,10 @@ func section(b *strings.Builder, exp result.Experiment, run result.Run) {
 	}
 	lines := make([]string, len(cells)+2)
 	var about []string
-	_, about = lay(exp, layouts[0])
+	_, about = lay(exp, layouts[0], 0)
 	for _, cols := range [][]*column{
-		{&colModel}, {&colRate, &colRateRange, &colRateLarge}, {&colP50}, {&colP99}, {&colWaited},
-		{&colCPU, &colCPURange, &colCPULarge}, {&colMemory}, {&colBound},
+		{&colModel}, {&colRate, &colRateRange, &colRateLarge}, {&colP50}, {&colP99}, {&colWaited}, {&colLate},
+		{&colCPU, &colCPURange, &colCPULarge}, {&colHeld}, {&colMemory}, {&colBound},
 	} {
 		// A page has room for a figure, its range and its verdict in one column.
 		some := false
@@ -103,6 +103,9 @@ func section(b *strings.Builder, exp result.Experiment, run result.Run) {
 		fmt.Fprintf(b, "|%s\n", l)
 	}
 	fmt.Fprintf(b, "\n%s\n\n", escape(strings.Join(about, " · ")))
+	if g := goodputs(exp, mostParts); g != nil {
+		b.WriteString(g.markdown())
+	}
 }
 
 func again(b *strings.Builder, run result.Run) {

@@ -28,7 +28,7 @@ const verdictBlocks = 10
 // the load, the effort, and what may be concluded. It ends in a newline.
 func Header(exp result.Experiment, run result.Run) string {
 	lines := []string{
-		fmt.Sprintf("%s: %s · %s loop · seed %d", cmp.Or(exp.Name, exp.Scenario), load(exp.Load), exp.Loop, run.Seed),
+		fmt.Sprintf("%s: %s · %s loop · seed %d", cmp.Or(exp.Name, exp.Scenario), load(exp), exp.Loop, run.Seed),
 		strings.Join(effort(exp, run.Environment), " · "),
 	}
 	switch {
@@ -41,34 +41,27 @@ func Header(exp result.Experiment, run result.Run) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// load is a scenario in words.
-func load(s scenario.Scenario) string {
-	parts := []string{count(s.Clients, "client")}
-	if s.RequestsPerConnection == 1 {
-		parts = append(parts, "one request per connection")
-	} else {
-		parts = append(parts, count(s.RequestsPerConnection, "request")+" per connection")
+// EngineLine says in one line which of a run's figures may be compared where
+// the instrument is not at its best: clients on package net, or nothing pinned.
+// It is "" where there is nothing to say, and ends in a newline elsewhere.
+func EngineLine(run result.Run) string {
+	var why []string
+	if run.Engine == "net" {
+		why = append(why, "clients on package net need more CPU and send later")
 	}
-	if !s.Think.IsZero() {
-		parts = append(parts, "then "+dist(s.Think)+" of thinking")
+	switch env := run.Environment; {
+	case env.ServerCPUs == "" && env.LoadCPUs == "":
+		why = append(why, "server and clients are not pinned and take CPU from each other")
+	case env.ServerCPUs == "" || env.LoadCPUs == "":
+		why = append(why, "one side is not pinned and may take CPU from the other")
+	case env.ServerCPUs == env.LoadCPUs:
+		why = append(why, "server and clients share CPUs")
 	}
-	var work []string
-	if !s.Wait.IsZero() {
-		work = append(work, "waits "+dist(s.Wait))
+	if len(why) == 0 {
+		return ""
 	}
-	if !s.Spin.IsZero() {
-		work = append(work, "spins "+dist(s.Spin))
-	}
-	if s.Bytes > 0 {
-		work = append(work, "is answered with "+spaced(scenario.FormatBytes(s.Bytes)))
-	}
-	if len(work) > 0 {
-		parts = append(parts, "each request "+list(work))
-	}
-	if s.Conversation == scenario.ConversationOnce {
-		parts = append(parts, "conversation once")
-	}
-	return strings.Join(parts, ", ")
+	return fmt.Sprintf("Mind the instrument: %s. Ratios of CPU per request mean what they say; requests/s and latencies are of server and clients together.\n",
+		strings.Join(why, "; "))
 }
 
 // dist is a distribution in words, from its canonical form.
@@ -86,6 +79,9 @@ func dist(d scenario.Dist) string {
 			points = append(points, fmt.Sprintf("%s (%s)", spaced(at), spaced(share)))
 		}
 		return strings.Join(points, " or ")
+	case "lognormal":
+		mean, cs2, _ := strings.Cut(rest, ",cs2=")
+		return fmt.Sprintf("≈ %s (lognormal, variance %s × mean²)", spaced(mean), cs2)
 	}
 	return fmt.Sprintf("≈ %s (%s)", result.Micros(float64(d.Mean())/float64(time.Microsecond)), d)
 }
@@ -104,18 +100,28 @@ func spaced(s string) string {
 }
 
 func effort(exp result.Experiment, env result.Environment) []string {
-	models, twins := 0, 0
+	models, twins, foreign := 0, 0, 0
 	for _, e := range exp.Entries {
-		if e.Twin {
+		switch {
+		case e.Twin:
 			twins++
-		} else {
+		case e.Foreign():
+			foreign++
+		default:
 			models++
 		}
 	}
-	played := count(models, "model")
-	if twins > 0 {
-		played += " and a twin"
+	var who []string
+	if models > 0 || foreign == 0 {
+		who = append(who, count(models, "model"))
 	}
+	if foreign > 0 {
+		who = append(who, count(foreign, "foreign server"))
+	}
+	if twins > 0 {
+		who = append(who, "a twin")
+	}
+	played := list(who)
 	switch {
 	case exp.Rounds == 0:
 		played += ", no round completed"
@@ -203,6 +209,9 @@ func comparison(exp result.Experiment, label, metric string) *result.Comparison 
 }
 
 func isLarge(c *result.Comparison) bool { return c != nil && c.Verdict == "large" }
+
+// open reports whether an experiment's load keeps to a schedule.
+func open(exp result.Experiment) bool { return exp.Load.Loop != scenario.LoopClosed }
 
 // lowerBound reports whether a cell's throughput is what the clients managed.
 func lowerBound(c result.Cell) bool { return c.BoundBy == "clients" }

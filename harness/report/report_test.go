@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,8 +193,167 @@ func awkwardRun(t *testing.T) result.Run {
 	return run
 }
 
+// openRun is a burst: requests arrive, and a foreign server takes part.
+func openRun(t *testing.T) result.Run {
+	met := func(c *result.Cell) {
+		c.ServiceUs, c.WaitedUs = nil, nil
+		c.ThroughputPerS = spread(1996, 1980, 2020)
+		c.IntendedPerS, c.AchievedPerS = spread(1999, 1985, 2021), spread(1999, 1985, 2021)
+		c.SendLatenessUs = &result.Percentiles{N: 40_000, Mean: 31, P50: new(12.4), P90: new(50.0), P99: new(410.0), Max: 2_200}
+		c.LatencyUs = percentiles(40_000, 420, 310, 2_300)
+		c.ClientCPUUtilisation = spread(0.2, 0.19, 0.25)
+		c.CeilingPerS, c.CeilingReached = new(1999.2), new(0.998)
+		c.BoundBy, c.BoundByWhy = "load", "1,999/s arrived"
+		c.GoodputSeries = cycle(20, func(i int) (int64, int64) {
+			if i < 5 {
+				return 8_000, 8_000
+			}
+			return 0, 0
+		})
+	}
+	python := cell("python3", "python3", met, func(c *result.Cell) {
+		c.Model = "python3 -m http.server {port}"
+		c.BoundBy, c.BoundByWhy = "server", "its CPU 99 % busy"
+		c.ThroughputPerS = spread(850, 700, 900)
+		c.LatencyUs = percentiles(20_000, 410_000, 400_000, 900_000)
+		c.ServerCPUUsPerRequest, c.ServerCPUUtilisation, c.GCCPUFraction = spread(1100, 1050, 1200), spread(.99, .98, 1), nil
+		c.GoodputSeries = cycle(20, func(i int) (int64, int64) {
+			if i < 5 {
+				return 8_000, 8_000 - int64(i)*1000
+			}
+			return 0, 0
+		})
+	})
+	e := experiment(named(t, "burst"), []result.Cell{cell("goroutine", "goroutine", met), cell("goroutine#2", "goroutine", met, twin), cell("iterative", "iterative", met), python},
+		against("goroutine#2", metricCPU, 1.01, 0.95, 1.06, 20, "none"),
+		against("goroutine#2", metricThroughput, 1, 0.99, 1.01, 20, "none"),
+		against("iterative", metricCPU, 0.82, 0.8, 0.9, 20, "none"),
+		against("iterative", metricThroughput, 1, 0.99, 1.01, 20, "none"),
+		against("python3", metricCPU, 18, 17, 19, 3, "large"),
+		against("python3", metricThroughput, 0.43, 0.4, 0.46, 3, "large"),
+	)
+	e.Rate = e.Load.Rate
+	e.Entries[3].Command = "python3 -m http.server {port}"
+	e.Entries[3].Abilities = &result.Abilities{Status: 200, Length: 512, AskedUs: 10_000, WaitedUs: 200}
+	run := ioRun(t)
+	run.Name, run.Command, run.Engine = "burst", "workbench run --scenario burst --server 'python3 -m http.server {port}' --seed 1", "epoll"
+	run.Experiments = []result.Experiment{e}
+	return run
+}
+
+// cycle is a series of so many bins of 50 ms.
+func cycle(bins int, at func(bin int) (intended, answered int64)) *result.Series {
+	s := &result.Series{BinUs: 50_000}
+	for i := range bins {
+		intended, answered := at(i)
+		s.Intended, s.Answered = append(s.Intended, intended), append(s.Answered, answered)
+		s.Failed, s.Done = append(s.Failed, intended-answered), append(s.Done, answered)
+	}
+	return s
+}
+
+// overloadRun is one in which a model collapses, and another recovers.
+func overloadRun(t *testing.T) result.Run {
+	answering := func(share func(bin int) float64) func(*result.Cell) {
+		return func(c *result.Cell) {
+			c.GoodputSeries = cycle(60, func(i int) (int64, int64) {
+				due := int64(1300)
+				if i >= 20 && i < 40 {
+					due = 3900
+				}
+				return due, int64(float64(due) * share(i))
+			})
+			c.ThroughputPerS = spread(3_900, 3_700, 4_100)
+			c.IntendedPerS, c.AchievedPerS = spread(4_341, 4_300, 4_400), spread(4_341, 4_300, 4_400)
+			c.SendLatenessUs = &result.Percentiles{N: 40_000, Mean: 31, P50: new(12.4), P90: new(50.0), P99: new(410.0), Max: 2_200}
+			c.ServiceUs, c.WaitedUs = percentiles(40_000, 205, 201, 260), percentiles(40_000, 240_000, 90_000, 990_000)
+			c.LatencyUs = percentiles(40_000, 241_000, 91_000, 991_000)
+			c.Errors.Timeout = 4_000
+			c.BoundBy, c.BoundByWhy = "", "unknown: nothing was full throughout"
+			c.ServerCPUUtilisation = spread(.9, .88, .92)
+			c.Warnings = []string{"10.0 % of requests had no answer within 1.00 s; latencies are of those that had, CPU per request counts what all cost"}
+		}
+	}
+	recovers := answering(func(i int) float64 {
+		switch {
+		case i >= 25 && i < 40:
+			return .62
+		case i >= 40 && i < 47:
+			return .4
+		}
+		return 1
+	})
+	collapses := answering(func(i int) float64 {
+		switch {
+		case i < 5:
+			return .9
+		case i < 22:
+			return 1
+		}
+		return .01
+	})
+	e := experiment(named(t, "overload"), []result.Cell{
+		cell("goroutine", "goroutine", recovers),
+		cell("goroutine#2", "goroutine", recovers, twin),
+		cell("pool", "pool:workers=16", collapses, func(c *result.Cell) {
+			c.Warnings[0] = "41.3" + strings.TrimPrefix(c.Warnings[0], "10.0")
+		}),
+		cell("errgroup", "errgroup:limit=32", answering(func(int) float64 { return 1 }), func(c *result.Cell) {
+			c.Errors, c.Warnings, c.BoundBy, c.BoundByWhy = result.Errors{}, nil, "clients", "they sent 120 µs late, of 900 µs in all (medians)"
+		}),
+	},
+		against("goroutine#2", metricCPU, 1.01, 0.95, 1.06, 20, "none"),
+		against("goroutine#2", metricThroughput, 1, 0.99, 1.01, 20, "none"),
+		against("pool", metricCPU, 1.1, 0.8, 1.2, 20, "none"),
+		against("pool", metricThroughput, 0.6, 0.55, 0.7, 20, "none"),
+		against("errgroup", metricCPU, 1, 0.8, 1.2, 20, "none"),
+		against("errgroup", metricThroughput, 1.1, 1, 1.2, 20, "none"),
+	)
+	e.CapacityPerS, e.Rate = 5210, 5210
+	e.Load.Rate = 5210
+	run := ioRun(t)
+	run.Name, run.Command, run.Engine = "overload", "workbench run --scenario overload --seed 1", "epoll"
+	run.Experiments = []result.Experiment{e}
+	return run
+}
+
+// idleRun has connections that are held, a model that has no place for them,
+// and one that has for some.
+func idleRun(t *testing.T) result.Run {
+	holds := func(bytes float64) func(*result.Cell) {
+		return func(c *result.Cell) {
+			c.ServiceUs, c.WaitedUs = nil, nil
+			c.HeldAsked, c.HeldAnswered, c.HeldAnsweredAgain = 1000, 1000, 5000
+			c.BytesPerHeldConnection = &result.Spread{Median: bytes, Low: 0.98 * bytes, High: 1.03 * bytes, N: 5}
+			c.BoundBy, c.BoundByWhy = "server", "its CPU 98 % busy"
+		}
+	}
+	e := experiment(named(t, "idle"), []result.Cell{
+		cell("goroutine", "goroutine", holds(8412)),
+		cell("goroutine#2", "goroutine", holds(8440), twin),
+		{Label: "iterative", Model: "iterative", Display: "iterative", HeldAsked: 1000, HeldAnswered: 1,
+			Unable:     "silent connections hold its only place, so nobody else is answered (1 of 1,000 that were to be held, and none that was active)",
+			BoundByWhy: "can't take part: silent connections hold its only place, so nobody else is answered (1 of 1,000 that were to be held, and none that was active)"},
+		cell("errgroup", "errgroup:limit=800", holds(8611), func(c *result.Cell) {
+			c.HeldAnswered, c.HeldLost = 736, 1
+			c.Warnings = []string{"264 of 1,000 connections that were to be held were never answered: they starved", "1 held connection was not answered once more at the end"}
+		}),
+	},
+		against("goroutine#2", metricCPU, 1.01, 0.95, 1.06, 20, "none"),
+		against("goroutine#2", metricThroughput, 1, 0.99, 1.01, 20, "none"),
+		against("errgroup", metricCPU, 1, 0.8, 1.2, 20, "none"),
+		against("errgroup", metricThroughput, 1.1, 1, 1.2, 20, "none"),
+	)
+	run := ioRun(t)
+	run.Name, run.Command, run.Engine = "idle", "workbench run --scenario idle --seed 1", "epoll"
+	run.Experiments = []result.Experiment{e}
+	return run
+}
+
 func TestGolden(t *testing.T) {
-	for name, run := range map[string]result.Run{"io": ioRun(t), "awkward": awkwardRun(t)} {
+	for name, run := range map[string]result.Run{
+		"io": ioRun(t), "awkward": awkwardRun(t), "open": openRun(t), "overload": overloadRun(t), "idle": idleRun(t),
+	} {
 		t.Run(name, func(t *testing.T) {
 			e := run.Experiments[0]
 			golden(t, name+".txt", Header(e, run)+"\n"+Table(e, 0)+"\n"+Answer(e)+Again(run, "results/20261122T190001Z-"+name))
@@ -286,6 +446,20 @@ func TestHeader(t *testing.T) {
 		}
 		return d
 	}
+	slow := func(s string) scenario.Slow {
+		x, err := scenario.ParseSlow(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	cycle := func(s string) scenario.Cycle {
+		c, err := scenario.ParseCycle(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
 	for _, tt := range []struct {
 		name string
 		load scenario.Scenario
@@ -301,11 +475,39 @@ func TestHeader(t *testing.T) {
 			"1 client, one request per connection, each request waits 2 ms (99 %) or 100 ms (1 %)"},
 		{"think time", custom(func(s *scenario.Scenario) { s.Think = dist("exp:1s") }),
 			"1 client, one request per connection, then ≈ 1 s (exponential) of thinking"},
+		{"lognormal waits", custom(func(s *scenario.Scenario) { s.Wait = dist("lognormal:5ms,cs2=4") }),
+			"1 client, one request per connection, each request waits ≈ 5 ms (lognormal, variance 4 × mean²)"},
+		{"connections held beside", custom(func(s *scenario.Scenario) { s.Clients, s.RequestsPerConnection, s.Idle = 64, 100, 1000 }),
+			"64 clients, 100 requests per connection, beside 1,000 connections held silent"},
+		{"slow clients", custom(func(s *scenario.Scenario) { s.Clients, s.Slow = 64, slow("10%*200ms") }),
+			"64 clients, one request per connection, 10 % of clients take 200 ms to send a request"},
+		{"an open loop", custom(func(s *scenario.Scenario) { s.Loop, s.Clients, s.Rate, s.Arrivals = "open", 0, 5000, "poisson" }),
+			"requests arrive at 5,000/s (Poisson)"},
+		{"constant arrivals", custom(func(s *scenario.Scenario) { s.Loop, s.Clients, s.Rate, s.Arrivals = "open", 0, 0.5, "constant" }),
+			"requests arrive at 0.5/s (evenly spaced)"},
+		{"requests that take their time", custom(func(s *scenario.Scenario) {
+			s.Loop, s.Clients, s.Rate, s.Arrivals, s.Slow = "open", 0, 100, "poisson", slow("2.5%*1s")
+		}), "requests arrive at 100/s (Poisson), 2.5 % of requests take 1 s to be sent"},
+		{"a partly open one", custom(func(s *scenario.Scenario) {
+			s.Loop, s.Clients, s.Rate, s.Arrivals, s.RequestsPerConnection, s.Think = "partly-open", 0, 200, "poisson", 5, dist("exp:1s")
+		}), "sessions of 5 requests arrive at 200/s (Poisson), ≈ 1 s (exponential) of thinking between them"},
+		{"bursts", custom(func(s *scenario.Scenario) {
+			s.Loop, s.Clients, s.Rate, s.Arrivals, s.Cycle = "open", 0, 8000, "poisson", cycle("250ms*1,750ms*0")
+		}), "requests arrive at 8,000/s (Poisson) for 250 ms of every second"},
+		{"bursts of another measure", custom(func(s *scenario.Scenario) {
+			s.Loop, s.Clients, s.Rate, s.Arrivals, s.Cycle = "open", 0, 8000, "poisson", cycle("1s*0,1s*1")
+		}), "requests arrive at 8,000/s (Poisson) for 1 s of every 2 s"},
+		{"a rate that varies, of unknown capacity", custom(func(s *scenario.Scenario) {
+			s.Loop, s.Clients, s.OfCapacity, s.Arrivals, s.Cycle, s.Timeout = "open", 0, true, "poisson", cycle("1s*0.5,1s*1.5"), 1e6
+		}), "requests arrive at 0.5 and 1.5 × what the reference answers at most (Poisson), a second each, clients wait 1 s for an answer"},
+		{"phases that differ in length", custom(func(s *scenario.Scenario) {
+			s.Loop, s.Clients, s.Rate, s.Arrivals, s.Cycle = "open", 0, 100, "poisson", cycle("1s*0.5,2s*1.5")
+		}), "requests arrive 1 s at 0.5 and 2 s at 1.5 × 100/s (Poisson)"},
 		{"the old conversation", custom(func(s *scenario.Scenario) { s.Conversation = "once" }),
 			"1 client, one request per connection, conversation once"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := load(tt.load); got != tt.want {
+			if got := load(result.Experiment{Load: tt.load}); got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
@@ -325,6 +527,10 @@ func TestHeader(t *testing.T) {
 		{"a model alone is not compared", func(e *result.Experiment, r *result.Run) { e.Reference = "" }, "4 models", "verdict"},
 		{"an interrupted restart is not counted as one", func(e *result.Experiment, r *result.Run) { e.Rounds, e.StoppedBy = 18, "interrupt" },
 			"4 models and a twin × 18 rounds (5 restarts completed) · 4.31 s · stopped by interrupt", ""},
+		{"servers that are not ours are counted apart", func(e *result.Experiment, r *result.Run) {
+			e.Entries = slices.Clone(e.Entries)
+			e.Entries[0].Command, e.Entries[2].Attach = "mine {port}", "127.0.0.1:8080"
+		}, "2 models, 2 foreign servers and a twin × 5 restarts", ""},
 		{"several CPUs", func(e *result.Experiment, r *result.Run) {
 			r.Environment.ServerCPUs, r.Environment.LoadCPUs = "0-3", "4,6"
 		},
@@ -337,6 +543,29 @@ func TestHeader(t *testing.T) {
 			got := Header(e, r)
 			if !strings.Contains(got, tt.want) || tt.not != "" && strings.Contains(got, tt.not) {
 				t.Errorf("%q, want %q in it and not %q", got, tt.want, tt.not)
+			}
+		})
+	}
+}
+
+func TestEngineLine(t *testing.T) {
+	const ratios = " Ratios of CPU per request mean what they say; requests/s and latencies are of server and clients together.\n"
+	for _, tt := range []struct {
+		name, engine, server, load string
+		want                       string
+	}{
+		{"the instrument at its best", "epoll", "0", "1", ""},
+		{"a record that doesn't name its engine", "", "0", "1", ""},
+		{"the portable engine", "net", "0", "1", "Mind the instrument: clients on package net need more CPU and send later." + ratios},
+		{"nothing pinned", "epoll", "", "", "Mind the instrument: server and clients are not pinned and take CPU from each other." + ratios},
+		{"one side pinned", "epoll", "0", "", "Mind the instrument: one side is not pinned and may take CPU from the other." + ratios},
+		{"one CPU", "epoll", "0", "0", "Mind the instrument: server and clients share CPUs." + ratios},
+		{"a system without either", "net", "", "", "Mind the instrument: clients on package net need more CPU and send later; server and clients are not pinned and take CPU from each other." + ratios},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			run := result.Run{Engine: tt.engine, Environment: result.Environment{ServerCPUs: tt.server, LoadCPUs: tt.load}}
+			if got := EngineLine(run); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
 	}

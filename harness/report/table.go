@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -33,6 +34,8 @@ var (
 	colCPU       = column{title: "CPU/request", right: true, of: func(_ result.Experiment, c result.Cell) string { return median(c.ServerCPUUsPerRequest, result.Micros) }, about: spreadAbout}
 	colCPURange  = column{title: "", of: func(_ result.Experiment, c result.Cell) string { return seen(c.ServerCPUUsPerRequest, result.Micros) }, about: rangeAbout}
 	colCPULarge  = column{title: "", of: func(e result.Experiment, c result.Cell) string { return large(comparison(e, c.Label, metricCPU)) }}
+	colLate      = column{title: "sent late", right: true, of: late, about: "sent late: median of actual less intended send"}
+	colHeld      = column{title: "bytes/held", right: true, of: perHeld, about: "bytes/held: growth of memory per held connection"}
 	colMemory    = column{title: "memory", right: true, of: memory, about: "memory: most that was resident"}
 	colBound     = column{title: "bound by", of: bound}
 	colBoundWord = column{title: "bound by", of: boundWord} // the same in a word, for a narrow terminal
@@ -48,64 +51,117 @@ const (
 // a reader would miss least of the one before; a name, the ranked figures and
 // what is large about them stay to the last.
 var layouts = [][]*column{
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colWaited, &colCPU, &colCPURange, &colCPULarge, &colMemory, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colWaited, &colCPU, &colCPURange, &colCPULarge, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colCPU, &colCPURange, &colCPULarge, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colCPU, &colCPURange, &colCPULarge, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colBoundWord},
-	{&colModel, &colRate, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colBoundWord},
-	{&colModel, &colRate, &colRateLarge, &colCPU, &colCPULarge, &colBoundWord},
-	{&colModel, &colRate, &colRateLarge, &colCPU, &colCPULarge},
+	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPULarge, &colHeld, &colMemory, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPULarge, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colLate, &colCPU, &colCPURange, &colCPULarge, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colLate, &colCPU, &colCPURange, &colCPULarge, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateLarge, &colCPU, &colCPULarge, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateLarge, &colCPU, &colCPULarge, &colHeld},
 }
 
 // Table is an experiment's cells for a terminal of the given width in columns;
-// 0 for no limit. Where they don't fit, the least important columns are left
+// 0 for no limit, and below them, of a load that varies, how each part of its
+// cycle was answered. Where the cells don't fit, the least important columns are left
 // out, down to about 60; below that lines are long. It ends in a newline.
 func Table(exp result.Experiment, width int) string {
 	var lines, about []string
 	for _, layout := range layouts {
-		lines, about = lay(exp, layout)
+		lines, about = lay(exp, layout, width)
 		if width <= 0 || !slices.ContainsFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > width }) {
 			break
 		}
 	}
-	return strings.Join(append(lines, wrap(about, width)...), "\n") + "\n"
+	lines = append(lines, wrap(about, width)...)
+	for most := mostParts; ; most = (most + 1) / 2 {
+		g := goodputs(exp, most)
+		if g == nil {
+			break
+		}
+		varying := g.lines()
+		if most == 1 || width <= 0 || !slices.ContainsFunc(varying[1:], func(l string) bool { return utf8.RuneCountInString(l) > width }) {
+			lines = append(append(lines, ""), append(wrap(varying[:1], width), varying[1:]...)...)
+			break
+		}
+	}
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // lay fills the columns, leaves out those that no row has anything for, and
-// lines up the rest.
-func lay(exp result.Experiment, columns []*column) (lines, about []string) {
+// lines up the rest. Who can't take part has no figures, and the reason stands
+// in their place, over as many lines as the width asks for.
+func lay(exp result.Experiment, columns []*column, width int) (lines, about []string) {
 	cells := rows(exp)
-	lines = make([]string, len(cells)+1)
+	able := slices.DeleteFunc(slices.Clone(cells), func(c result.Cell) bool { return c.Unable != "" })
+	filled := make([]string, len(able)+1)
 	gap := ""
+	names := 0 // width of the first column
 	for _, col := range columns {
-		text, some := fill(exp, cells, col)
+		of := able
+		if col == &colModel {
+			of = cells
+		}
+		text, some := fill(exp, of, col)
 		if !some {
 			continue
 		}
 		if col.about != "" && !slices.Contains(about, col.about) {
 			about = append(about, col.about)
 		}
-		width := 0
+		wide := 0
 		for _, t := range text {
-			width = max(width, utf8.RuneCountInString(t))
+			wide = max(wide, utf8.RuneCountInString(t))
+		}
+		if col == &colModel {
+			names = wide
+			text, _ = fill(exp, able, col)
 		}
 		for i, t := range text {
-			pad := strings.Repeat(" ", width-utf8.RuneCountInString(t))
+			pad := strings.Repeat(" ", wide-utf8.RuneCountInString(t))
 			if col.right {
 				t = pad + t
 			} else {
 				t += pad
 			}
-			lines[i] += gap + t
+			filled[i] += gap + t
 		}
 		gap = "  "
+	}
+	next := 1
+	lines = slices.Clone(filled[:1])
+	for _, c := range cells {
+		if c.Unable == "" {
+			lines = append(lines, filled[next])
+			next++
+			continue
+		}
+		lines = append(lines, unable(exp, c, names, width)...)
 	}
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	return lines, about
+}
+
+// unable is the row, or rows, of a cell that can't take part.
+func unable(exp result.Experiment, c result.Cell, names, width int) []string {
+	n := marked(exp, c)
+	words := "can't: " + c.Unable
+	if width > 0 {
+		words = strings.TrimSuffix(Wrap(words, max(20, width-names-2)), "\n")
+	}
+	lines := strings.Split(words, "\n")
+	for i, l := range lines {
+		pad := names + 2
+		if i == 0 {
+			lines[i] = n + strings.Repeat(" ", pad-utf8.RuneCountInString(n)) + l
+			continue
+		}
+		lines[i] = strings.Repeat(" ", pad) + l
+	}
+	return lines
 }
 
 // fill is a column from its title down, and whether any cell has something to
@@ -206,6 +262,21 @@ func mean(p *result.Percentiles) string {
 	return result.Micros(p.Mean)
 }
 
+func late(_ result.Experiment, c result.Cell) string {
+	p := c.SendLatenessUs
+	if p == nil || p.P50 == nil {
+		return "–"
+	}
+	return result.Micros(*p.P50)
+}
+
+func perHeld(_ result.Experiment, c result.Cell) string {
+	if c.BytesPerHeldConnection == nil {
+		return "–"
+	}
+	return result.Thousands(int64(math.Round(c.BytesPerHeldConnection.Median)))
+}
+
 func memory(_ result.Experiment, c result.Cell) string {
 	if c.RSSPeakBytes == 0 {
 		return "–"
@@ -214,6 +285,9 @@ func memory(_ result.Experiment, c result.Cell) string {
 }
 
 func bound(_ result.Experiment, c result.Cell) string {
+	if c.Unable != "" { // where a row is made of columns all the same
+		return "can't: " + c.Unable
+	}
 	if c.BoundBy == "" {
 		return c.BoundByWhy
 	}

@@ -159,6 +159,7 @@ type Cell struct {
 	HeldAsked                 int64        `json:"held_asked"`                // connections that were to be held, in one restart
 	HeldAnswered              int64        `json:"held_answered"`             // the fewest of these, in any restart, that were answered and held
 	HeldLost                  int64        `json:"held_lost"`                 // of those, not answered again at the end, all restarts together
+	HeldAnsweredAgain         int64        `json:"held_answered_again"`       // of those, answered once more at the end, all restarts together
 	GoodputSeries             *Series      `json:"goodput_series"`            // loads that vary: one cycle, all slices together
 	Unable                    string       `json:"unable,omitempty"`          // why it can't take part in this scenario, in words
 	GoroutinesPeak            int64        `json:"goroutines_peak"`
@@ -167,7 +168,7 @@ type Cell struct {
 	GCCPUFraction             *Spread      `json:"gc_cpu_fraction"`
 	LittlesLawResidual        *Spread      `json:"littles_law_residual"`
 	Limit                     *Limit       `json:"limit"`
-	BoundBy                   string       `json:"bound_by"`     // "host", "server", "clients", "limit", "load", or "" where nothing was measured
+	BoundBy                   string       `json:"bound_by"`     // "host", "server", "clients", "limit", "load", or "" where nothing was measured, or where what would tell was not seen
 	BoundByWhy                string       `json:"bound_by_why"` // in words: "16 of 16 workers busy"
 	Valid                     bool         `json:"valid"`
 	Warnings                  []string     `json:"warnings"`
