@@ -14,6 +14,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -96,13 +97,68 @@ func (j Job) resolve() (netip.AddrPort, error) {
 		return netip.AddrPort{}, errors.New("a negative settling, timeout or number of requests: want 0 or more")
 	case j.MinRequests > 0 && j.CountMax < j.Count:
 		return netip.AddrPort{}, fmt.Errorf("at most %v for %d requests: want no less than the window, %v", j.CountMax, j.MinRequests, j.Count)
+	case j.MaxConnections < 0:
+		return netip.AddrPort{}, fmt.Errorf("max connections %d: want 0 (for %d) or more", j.MaxConnections, DefaultMaxConnections)
 	}
-	addr, err := net.ResolveTCPAddr("tcp", j.Addr)
+	if err := errors.Join(j.validateLoop(), j.validateRequest(), j.Expect.validate()); err != nil {
+		return netip.AddrPort{}, err
+	}
+	return resolveAddr(j.Addr)
+}
+
+// resolveAddr looks a server's address up.
+func resolveAddr(text string) (netip.AddrPort, error) {
+	addr, err := net.ResolveTCPAddr("tcp", text)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("server's address %q: %w", j.Addr, err)
+		return netip.AddrPort{}, fmt.Errorf("server's address %q: %w", text, err)
 	}
 	ap := addr.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}
+
+// validateLoop validates what only a job knows of its loop: a scenario whose
+// rate is yet to be seen by a pilot is valid, but can't be played.
+func (j Job) validateLoop() error {
+	s := j.Scenario
+	if s.Loop == scenario.LoopClosed {
+		return nil
+	}
+	if !(s.Rate > 0) {
+		return fmt.Errorf("rate %v: want a rate above 0 to play it", s.Rate)
+	}
+	// The series has one cycle, which begins where the window opens.
+	if cycle := s.Cycle.Length(); cycle > 0 && j.Settle%cycle != 0 {
+		return fmt.Errorf("settling of %v under a load that varies: want whole cycles of %v", j.Settle, cycle)
+	}
+	return nil
+}
+
+// validateRequest validates a request that is sent as it is.
+func (j Job) validateRequest() error {
+	if len(j.Request) == 0 {
+		return nil
+	}
+	s := j.Scenario
+	method, _, _ := bytes.Cut(j.Request, []byte(" "))
+	switch {
+	case !s.Wait.IsZero() || !s.Spin.IsZero() || s.Bytes != 0:
+		return fmt.Errorf("a request of one's own under scenario %q: it can't ask for the scenario's wait, spin or bytes, take one without", s.Name)
+	case !tokenBytes.holds(method) || len(method) == 0 || len(method) == len(j.Request):
+		return fmt.Errorf("a request that begins with %.40q: want a first line like GET / HTTP/1.1", j.Request)
+	case string(method) == "HEAD":
+		return errors.New("a request with the method HEAD, whose answers have no body to be checked: take GET")
+	}
+	return nil
+}
+
+func (e Expect) validate() error {
+	switch {
+	case e.Status != 0 && (e.Status < 200 || e.Status > 599):
+		return fmt.Errorf("expected status %d: want 200 to 599", e.Status)
+	case e.Length < 0:
+		return fmt.Errorf("expected length %d: want 0 (whatever the answer says) or more", e.Length)
+	}
+	return nil
 }
 
 // An Outcome is what a slice gave.
@@ -135,17 +191,21 @@ type Engine interface {
 	Play(ctx context.Context, job Job, ready func() error) (Outcome, error)
 }
 
-// New returns the engine that goes by name: "net", the portable one on
-// package net.
+// New returns the engine that goes by name: "epoll", loops on raw sockets,
+// which costs less than the servers that it loads and is Linux's alone; or
+// "net", the portable one on package net.
 func New(name string) (Engine, error) {
 	switch name {
 	case "net":
 		return newNetEngine(), nil
 	case "epoll":
-		return nil, errors.New(`engine "epoll" isn't there yet: want "net"`)
+		return newEpollEngine()
 	}
-	return nil, fmt.Errorf(`unknown engine %q: want "net"`, name)
+	return nil, fmt.Errorf(`unknown engine %q: want "epoll" or "net"`, name)
 }
+
+// DefaultEngine is the name of the best engine that this system has.
+func DefaultEngine() string { return defaultEngine }
 
 // A HoldJob is connections to be opened, answered once and held, silent.
 type HoldJob struct {

@@ -43,7 +43,10 @@ func dialTCP(ctx context.Context, addr string, deadline time.Time) (net.Conn, er
 // A playing is one slice while it is played.
 type playing struct {
 	job    Job
+	closed bool   // the loop is
 	addr   string // resolved
+	fixed  []byte // the request, where it is the same for all
+	plan   scenario.Plan
 	engine *netEngine
 
 	// Dialling has a context of its own, which ends when the slice has been
@@ -56,6 +59,15 @@ type playing struct {
 	window    window
 	over      chan struct{} // closed when the window is: wakes clients that think
 	abandoned atomic.Bool   // Play's context is done: what fails now is no failure of the server
+	hungUp    chan struct{} // closed when abandoned is set: wakes clients that dribble
+	underWay  underWay
+
+	mu      sync.Mutex // for clients, idle and series
+	clients []*client  // not closed: as many as there ever were at once
+	idle    []*client  // not closed: those without an arrival
+	series  *series    // nil where the load doesn't vary
+
+	due, delayed, delayedUnsent, unsent int64 // not closed; written by arrive alone
 
 	yetToFinish atomic.Int64  // clients never answered rightly so far
 	allFinished chan struct{} // closed when there are none
@@ -80,10 +92,17 @@ func (e *netEngine) Play(ctx context.Context, job Job, ready func() error) (Outc
 	defer quietCollector()()
 
 	job.Timeout = cmp.Or(job.Timeout, job.Scenario.Patience())
-	n := job.Scenario.Clients
+	job.MaxConnections = cmp.Or(job.MaxConnections, DefaultMaxConnections)
 	p := &playing{
-		job: job, addr: addr.String(), engine: e,
-		over: make(chan struct{}), allFinished: make(chan struct{}), enough: make(chan struct{}),
+		job: job, closed: job.Scenario.Loop == scenario.LoopClosed, addr: addr.String(), fixed: job.fixedRequest(addr.String()),
+		plan: scenario.NewPlan(job.Scenario, job.Seed), engine: e,
+		over: make(chan struct{}), hungUp: make(chan struct{}), allFinished: make(chan struct{}), enough: make(chan struct{}),
+		series: newSeries(job.Scenario),
+	}
+	n := job.Scenario.Clients
+	if !p.closed {
+		n = 0
+		p.job.SettleUntilAll = 0 // it is of clients, and there are none
 	}
 	p.dialling, p.interrupt = context.WithCancel(context.WithoutCancel(ctx))
 	defer p.interrupt()
@@ -92,20 +111,24 @@ func (e *netEngine) Play(ctx context.Context, job Job, ready func() error) (Outc
 	p.window.to.Store(never)
 	// Where nothing has to be waited for, the window is a matter of the clock
 	// alone, and doesn't wait for this goroutine to be woken.
-	if job.SettleUntilAll <= job.Settle {
+	if p.job.SettleUntilAll <= job.Settle {
 		p.window.from.Store(int64(job.Settle))
 		if job.MinRequests == 0 {
 			p.window.to.Store(int64(job.Settle + job.Count))
 		}
 	}
 
-	for len(e.recorders) < min(n, 2*runtime.GOMAXPROCS(0), 16) {
+	most := 2 * runtime.GOMAXPROCS(0)
+	if p.closed {
+		most = min(most, n)
+	}
+	for len(e.recorders) < min(most, 16) {
 		e.recorders = append(e.recorders, newRecorder())
 	}
-	plan := scenario.NewPlan(job.Scenario, job.Seed)
-	clients := make([]*client, n)
-	for i := range clients {
-		clients[i] = newClient(p, plan.Stream(job.Block, job.Round, i), e.recorders[i%len(e.recorders)])
+	for i := range n {
+		c := newClient(p, p.plan.Stream(job.Block, job.Round, i), e.recorder(i))
+		c.beSlow(i)
+		p.clients = append(p.clients, c)
 	}
 	if ready != nil {
 		if err := ready(); err != nil {
@@ -114,10 +137,16 @@ func (e *netEngine) Play(ctx context.Context, job Job, ready func() error) (Outc
 	}
 	start := make(chan struct{})
 	var wg sync.WaitGroup
-	for i := range clients {
+	for _, c := range p.clients {
 		wg.Go(func() {
 			<-start
-			clients[i].live()
+			c.live()
+		})
+	}
+	if !p.closed {
+		wg.Go(func() {
+			<-start
+			p.arrive(&wg)
 		})
 	}
 	closed := make(chan struct{})
@@ -133,7 +162,7 @@ func (e *netEngine) Play(ctx context.Context, job Job, ready func() error) (Outc
 	switch {
 	case err != nil:
 	case job.HangUp:
-		p.abandon(clients)
+		p.abandon()
 	default:
 		select {
 		case <-closed:
@@ -142,11 +171,112 @@ func (e *netEngine) Play(ctx context.Context, job Job, ready func() error) (Outc
 		}
 	}
 	if err != nil {
-		p.abandon(clients)
+		p.abandon()
 	}
 	<-closed
 	cpu = e.cpu() - cpu
-	return p.outcome(clients, marks, cpu), err
+	return p.outcome(marks, cpu), err
+}
+
+func (e *netEngine) recorder(n int) *recorder { return e.recorders[n%len(e.recorders)] }
+
+// arrive sends arrivals out when they are due, in their order, each to a
+// client of its own. Timers of package time are late by up to a millisecond,
+// and so are the sends: that is measured, and the reason why there is another
+// engine.
+//
+// It waits itself where as many connections are open as may be. What becomes
+// due meanwhile thus waits in order, without a queue: its time is in the plan.
+func (p *playing) arrive(wg *sync.WaitGroup) {
+	arrivals := p.plan.Arrivals(p.job.Block, p.job.Round)
+	free := make(chan struct{}, p.job.MaxConnections)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	full := int64(-1) // until when there were too many connections, the last time
+	for n := 0; ; n++ {
+		due := int64(arrivals.Next())
+		if ahead := due - p.now(); ahead > 0 {
+			timer.Reset(time.Duration(ahead))
+			select {
+			case <-timer.C:
+			case <-p.over:
+			}
+		}
+		to := p.window.to.Load()
+		if due >= to {
+			return
+		}
+		counts := p.window.admits(due)
+		if counts {
+			p.due++
+		}
+		p.vary(func(s *series, opened int64) { s.due(due - opened) })
+		sent := true
+		select {
+		case free <- struct{}{}:
+		default:
+			select {
+			case free <- struct{}{}:
+			case <-p.over:
+				sent = false
+			}
+			full = p.now()
+		}
+		delayed := counts && due <= full
+		if delayed {
+			p.delayed++
+		}
+		if !sent || p.now() >= to {
+			p.unsent++
+			if delayed {
+				p.delayedUnsent++
+			}
+			if sent {
+				<-free
+			}
+			continue
+		}
+		c := p.seat()
+		p.plan.StreamInto(c.stream, p.job.Block, p.job.Round, n)
+		c.beSlow(n)
+		wg.Go(func() {
+			c.session(due)
+			p.unseat(c)
+			<-free
+		})
+	}
+}
+
+// seat finds a client for an arrival.
+func (p *playing) seat() *client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last := len(p.idle) - 1; last >= 0 {
+		c := p.idle[last]
+		p.idle = p.idle[:last]
+		return c
+	}
+	c := newClient(p, &scenario.Stream{}, p.engine.recorder(len(p.clients)))
+	c.gone = p.abandoned.Load()
+	p.clients = append(p.clients, c)
+	return c
+}
+
+func (p *playing) unseat(c *client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, c)
+}
+
+// vary books something in the series of a load that varies; opened is when the
+// window did, on the slice's clock.
+func (p *playing) vary(book func(s *series, opened int64)) {
+	if p.series == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	book(p.series, int64(p.job.Settle))
 }
 
 // quietCollector collects garbage now and then not before the function that
@@ -229,9 +359,10 @@ func (p *playing) await(ctx context.Context, t int64, early <-chan struct{}) err
 }
 
 // abandon ends the window, if it hasn't ended, and hangs up for every client.
-func (p *playing) abandon(clients []*client) {
+func (p *playing) abandon() {
 	now := p.now()
 	p.abandoned.Store(true)
+	close(p.hungUp)
 	p.window.from.Store(min(p.window.from.Load(), now))
 	p.window.to.Store(min(p.window.to.Load(), now))
 	select {
@@ -240,48 +371,62 @@ func (p *playing) abandon(clients []*client) {
 		close(p.over)
 	}
 	p.interrupt()
-	for _, c := range clients {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.clients {
 		c.abandon()
 	}
 }
 
 // outcome adds up what the clients saw, when none of them runs any more.
-func (p *playing) outcome(clients []*client, m marks, cpu time.Duration) Outcome {
+func (p *playing) outcome(m marks, cpu time.Duration) Outcome {
 	from, to := p.window.from.Load(), p.window.to.Load()
 	l := result.Load{
 		WindowUs: us(to - from),
-		Clients:  len(clients),
-		Latency:  result.NewHistogram(), FirstByte: result.NewHistogram(), Connect: result.NewHistogram(),
+		Due:      p.due,
+		Delayed:  p.delayed, DelayedUnsent: p.delayedUnsent,
+		Unfinished: p.unsent,
+		Latency:    result.NewHistogram(), FirstByte: result.NewHistogram(), Connect: result.NewHistogram(),
 		Service: result.NewHistogram(), Waited: result.NewHistogram(),
+		InFlightUs:      us(p.underWay.integral),
 		CPUUs:           us(int64(cpu)),
 		WindowCPUUs:     us(int64(m.cpu[1] - m.cpu[0])),
 		WindowCPUWallUs: us(m.wall[1] - m.wall[0]),
 		CPUs:            runtime.GOMAXPROCS(0), // as many as can run Go code at once, which for clients is all that counts
 	}
-	var covered int64
+	var recorded, paused int64
 	firstErrorAt := int64(never)
-	for _, c := range clients {
+	for _, c := range p.clients {
 		l.Requests += c.requests
 		l.RequestsAll += c.requestsAll
 		l.PlanUsed += c.planUsed
+		l.ConnectionsAsked += c.asked
 		l.Connections += c.connections
 		l.Errors.Add(c.errors)
 		l.Stale += c.stale
 		l.Unfinished += c.unfinished
-		if !c.finished {
-			l.Starved++
+		l.Sent += c.sent
+		if p.closed {
+			l.Clients++
+			if c.connections > 0 {
+				l.ClientsConnected++
+			}
+			if !c.finished {
+				l.Starved++
+			}
 		}
 		if c.firstError != nil && c.firstErrorAt < firstErrorAt {
 			l.FirstError, firstErrorAt = c.firstError.Error(), c.firstErrorAt
 		}
-		covered += c.covered
+		recorded += c.recorded
+		paused += c.paused
 	}
-	if clientTime := float64(to-from) * float64(len(clients)); clientTime > 0 {
-		l.LittleResidual = max(0, 1-float64(covered)/clientTime)
-	}
+	l.RecordedUs = us(recorded)
+	l.LittleResidual = littleResidual(l, us(paused))
 	for _, r := range p.engine.recorders {
 		r.mergeInto(&l)
 	}
+	p.series.mergeInto(&l)
 	o := Outcome{Load: l, SettledUs: from / int64(time.Microsecond)}
 	if to > from {
 		o.WindowStart, o.WindowEnd = p.begin.Add(time.Duration(from)), p.begin.Add(time.Duration(to))

@@ -138,7 +138,7 @@ func (r *reader) framed(j *judge) (failure, error) {
 	}
 	switch {
 	case h.chunked && !j.expect.Foreign:
-		return badResponse, errTransferEncoding
+		return badResponse, fmt.Errorf("the answer %w", errTransferEncoding)
 	case !r.right(j):
 	case j.expect.Foreign && h.length < 0:
 		r.last = r.last || !h.chunked // the connection's end is the body's
@@ -235,7 +235,9 @@ func (r *reader) end(j *judge, err error) (failure, error) {
 	return failureOf(err), err
 }
 
-// chunked follows a body in chunks (RFC 9112, 7.1), trailers included.
+// chunked follows a body in chunks (RFC 9112, 7.1), trailers included. Lines
+// end in CR LF, as everywhere: what is accepted here net/http reads too, which
+// a fuzz target checks.
 type chunked struct {
 	state chunkState
 	size  int64 // that is left of the chunk at hand
@@ -246,12 +248,19 @@ type chunked struct {
 type chunkState uint8
 
 const (
-	chunkSize    chunkState = iota // digits of a size
-	chunkRest                      // extensions, to the end of the line
-	chunkBody                      //
-	chunkEnd                       // CR LF behind a chunk
-	chunkTrailer                   // lines behind the last chunk, to an empty one
+	chunkSize       chunkState = iota // digits of a size
+	chunkPadding                      // blanks behind it
+	chunkExtension                    // what else is behind it
+	chunkSizeEnd                      // LF
+	chunkBody                         //
+	chunkEnd                          // CR behind a chunk
+	chunkEndEnd                       // LF
+	chunkTrailer                      // a line behind the last chunk
+	chunkTrailerEnd                   // LF of such a line
+	chunkLast                         // LF of an empty one
 )
+
+const mostDigits = 16 // of a chunk's size
 
 var errChunk = errors.New("the answer's chunks are malformed")
 
@@ -263,60 +272,81 @@ func (c *chunked) feed(b []byte) (n int, whole bool, err error) {
 			k := min(c.size, int64(len(b)-n))
 			n, c.size, c.got = n+int(k), c.size-k, c.got+k
 			if c.size == 0 {
-				c.state, c.line = chunkEnd, 0
+				c.state = chunkEnd
 			}
 			continue
 		}
-		x := b[n]
+		next, ok := c.step(b[n])
 		n++
-		c.line++
-		if c.line > mostHead {
+		switch {
+		case !ok:
 			return n, false, errChunk
+		case c.state == chunkLast && next == chunkSize:
+			return n, true, nil
 		}
-		switch c.state {
-		case chunkSize:
-			digit := hexDigit(x)
-			switch {
-			case digit >= 0 && c.size < 1<<40:
-				c.size = c.size<<4 | int64(digit)
-			case c.line > 1 && x == '\n':
-				c.sized()
-			case c.line > 1 && (x == ';' || x == '\r' || x == ' ' || x == '\t'):
-				c.state = chunkRest
-			default:
-				return n, false, errChunk
-			}
-		case chunkRest:
-			if x == '\n' {
-				c.sized()
-			}
-		case chunkEnd:
-			switch {
-			case x == '\n':
-				c.state, c.line = chunkSize, 0
-			case x != '\r':
-				return n, false, errChunk
-			}
-		case chunkTrailer:
-			switch {
-			case x == '\n' && c.line <= 2 && c.size <= 1: // nothing before it but CR
-				return n, true, nil
-			case x == '\n':
-				c.line, c.size = 0, 0
-			case x != '\r':
-				c.size = 2 // the line says something
-			}
-		}
+		c.state = next
 	}
 	return n, false, nil
 }
 
-// sized is at the end of the line with a chunk's size.
-func (c *chunked) sized() {
-	c.line = 0
-	if c.state = chunkBody; c.size == 0 {
-		c.state = chunkTrailer
+// step takes a byte that isn't of a chunk, and says what is to follow it.
+func (c *chunked) step(x byte) (next chunkState, ok bool) {
+	c.line++
+	if c.line > mostHead {
+		return 0, false
 	}
+	switch c.state {
+	case chunkSize:
+		digit := hexDigit(x)
+		switch {
+		case digit >= 0:
+			c.size = c.size<<4 | int64(digit)
+			return chunkSize, c.line <= mostDigits && c.size < 1<<40
+		case c.line == 1:
+			return 0, false
+		case x == ';':
+			return chunkExtension, true
+		}
+		return padded(x)
+	case chunkPadding:
+		return padded(x)
+	case chunkExtension:
+		return orEnd(x, chunkExtension, chunkSizeEnd)
+	case chunkSizeEnd:
+		c.line = 0
+		if c.size == 0 {
+			return chunkTrailer, x == '\n'
+		}
+		return chunkBody, x == '\n'
+	case chunkEnd:
+		return chunkEndEnd, x == '\r'
+	case chunkTrailer:
+		if c.line == 1 {
+			return orEnd(x, chunkTrailer, chunkLast)
+		}
+		return orEnd(x, chunkTrailer, chunkTrailerEnd)
+	case chunkTrailerEnd:
+		c.line = 0
+		return chunkTrailer, x == '\n'
+	}
+	c.line = 0
+	return chunkSize, x == '\n' // chunkEndEnd, chunkLast
+}
+
+// padded is behind the digits of a size.
+func padded(x byte) (next chunkState, ok bool) {
+	if x != ' ' && x != '\t' && x != '\r' {
+		return 0, false
+	}
+	return orEnd(x, chunkPadding, chunkSizeEnd)
+}
+
+// orEnd goes on in a line, up to the CR of its end.
+func orEnd(x byte, on, end chunkState) (next chunkState, ok bool) {
+	if x == '\r' {
+		return end, true
+	}
+	return on, x != '\n'
 }
 
 func hexDigit(x byte) int {

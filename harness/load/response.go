@@ -16,7 +16,7 @@ type head struct {
 	chunked   bool  // Transfer-Encoding: chunked
 }
 
-var errTransferEncoding = errors.New("the answer has a Transfer-Encoding, want a Content-Length")
+var errTransferEncoding = errors.New("has a Transfer-Encoding, want a Content-Length")
 
 // parseHead reads the head of an HTTP/1.0 or 1.1 response at the beginning of
 // b and returns its size in bytes, 0 if b doesn't hold all of it yet. It
@@ -58,7 +58,7 @@ func parseHead(b []byte) (h head, size int, err error) {
 				return head{}, 0, fmt.Errorf("has X-Service-Us %.40q: %w", value, err)
 			}
 		case isName(name, "transfer-encoding"):
-			if !isName(value, "chunked") {
+			if !isName(value, "chunked") || minor == 0 || h.chunked { // of 1.0 it would be a faulty framing (RFC 9112, 6.1)
 				return head{}, 0, errTransferEncoding
 			}
 			h.chunked = true
@@ -71,6 +71,9 @@ func parseHead(b []byte) (h head, size int, err error) {
 				saysKeep = saysKeep || isName(token, "keep-alive")
 			}
 		}
+	}
+	if h.chunked {
+		h.length = -1 // overridden (RFC 9112, 6.3)
 	}
 	h.close = saysClose || minor == 0 && !saysKeep
 	return h, size, nil

@@ -20,6 +20,7 @@ func TestParseHead(t *testing.T) {
 		{"1.0 closes", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", head{200, 1, -1, true, false}},
 		{"1.0 that keeps", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", head{200, 1, -1, false, false}},
 		{"no reason", "HTTP/1.1 503\r\n\r\n", head{503, -1, -1, false, false}},
+		{"chunks, which override a length", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nTransfer-Encoding: Chunked\r\n\r\n", head{200, -1, -1, false, true}},
 		{"other headers", "HTTP/1.1 200 OK\r\nServer: x\r\nDate: now\r\nContent-Length: \t7 \r\n\r\n", head{200, 7, -1, false, false}},
 	} {
 		for _, more := range []string{"", "Hello, World!\n\r\n\r\n"} {
@@ -50,7 +51,9 @@ func TestParseHeadRefuses(t *testing.T) {
 		{"a length beyond all", "HTTP/1.1 200 OK\r\nContent-Length: 9999999999999999999\r\n\r\n", "Content-Length"},
 		{"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", "twice"},
 		{"a service time in words", "HTTP/1.1 200 OK\r\nX-Service-Us: 5ms\r\n\r\n", "X-Service-Us"},
-		{"chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding"},
+		{"an encoding that isn't chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding"},
+		{"chunks of a 1.0 answer", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "Transfer-Encoding"},
+		{"chunks twice", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "Transfer-Encoding"},
 		{"a folded line", "HTTP/1.1 200 OK\r\nServer: x\r\n y\r\n\r\n", "malformed"},
 		{"a line without a colon", "HTTP/1.1 200 OK\r\nServer\r\n\r\n", "malformed"},
 		{"a name with a space", "HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\n", "malformed"},

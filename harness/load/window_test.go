@@ -70,7 +70,7 @@ func closed(clients, perConnection int, wait, think string) scenario.Scenario {
 		Name: scenario.Custom, Loop: scenario.LoopClosed, Conversation: scenario.ConversationHTTP,
 		Clients: clients, RequestsPerConnection: perConnection,
 	}
-	for text, d := range map[string]*scenario.Dist{wait: &s.Wait, think: &s.Think} {
+	for d, text := range map[*scenario.Dist]string{&s.Wait: wait, &s.Think: think} {
 		if text != "" {
 			if err := d.UnmarshalText([]byte(text)); err != nil {
 				panic(err)
@@ -364,6 +364,23 @@ func TestJobIsValidated(t *testing.T) {
 		{"negative settling", func(j *Job) { j.Settle = -1 }, "want 0 or more"},
 		{"requests to wait for, but no time for it", func(j *Job) { j.MinRequests = 1 }, "no less than the window"},
 		{"an address without a port", func(j *Job) { j.Addr = "127.0.0.1" }, `server's address "127.0.0.1"`},
+		{"less than no connection", func(j *Job) { j.MaxConnections = -1 }, "max connections -1"},
+		{"a request that begins with nothing", func(j *Job) { j.Request = []byte("\n\n") }, "GET / HTTP/1.1"},
+		{"a request without an answer's body", func(j *Job) { j.Request = []byte("HEAD / HTTP/1.1\n\n") }, "HEAD"},
+		{"a request of one's own beside work", func(j *Job) {
+			j.Request, j.Scenario = []byte("GET / HTTP/1.1\n\n"), closed(1, 1, "5ms", "")
+		}, "take one without"},
+		{"a status that no answer ends with", func(j *Job) { j.Expect.Status = 100 }, "want 200 to 599"},
+		{"a negative length", func(j *Job) { j.Expect.Length = -1 }, "want 0"},
+		{"a rate that nobody knows yet", func(j *Job) {
+			j.Scenario = open(0, scenario.ArrivalsPoisson, "")
+			j.Scenario.OfCapacity = true
+		}, "rate 0"},
+		{"settling that ends within a cycle", func(j *Job) {
+			j.Scenario = open(1, scenario.ArrivalsPoisson, "")
+			j.Scenario.Cycle.UnmarshalText([]byte("1s*1,1s*0"))
+			j.Settle = time.Second
+		}, "whole cycles of 2s"},
 		{"a scenario that can't be", func(j *Job) { j.Scenario.Clients = 0 }, "want 1 to"},
 	} {
 		j := good
@@ -379,14 +396,12 @@ func TestJobIsValidated(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	e, err := New("net")
-	if err != nil || e.Name() != "net" {
-		t.Errorf("New(net) = %v, %v", e, err)
+	for _, name := range []string{"net", DefaultEngine()} {
+		if e, err := New(name); err != nil || e.Name() != name {
+			t.Errorf("New(%q) = %v, %v", name, e, err)
+		}
 	}
-	if _, err := New("epoll"); err == nil || !strings.Contains(err.Error(), "isn't there yet") {
-		t.Errorf("New(epoll): %v", err)
-	}
-	if _, err := New("wrk"); err == nil || !strings.Contains(err.Error(), `want "net"`) {
-		t.Errorf("New(wrk): %v", err)
+	if _, err := New("wrk"); err == nil || !strings.Contains(err.Error(), `"net"`) {
+		t.Errorf("New(wrk): %v, want an error that says what there is", err)
 	}
 }
