@@ -107,6 +107,9 @@ func (e *epollEngine) newSlice(job Job, addr netip.AddrPort) (*loopedSlice, erro
 		}
 	}
 	n := cmp.Or(e.loops, runtime.GOMAXPROCS(0))
+	if !p.closed {
+		n = min(n, job.MaxConnections) // or those of some loop would be too many
+	}
 	for len(e.recorders) < n {
 		e.recorders = append(e.recorders, newRecorder())
 	}

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bufio"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -242,44 +243,65 @@ func (q queue) simulate(r *rand.Rand, s, z float64) (m measure) {
 // waits for a worker, as the response less the service time of a client on its
 // own, and taken off; in a closed loop it is time in which the client doesn't
 // ask, and so counts as thinking.
+//
+// One slice in a thousand is outside by chance, and on a machine that makes
+// "9 ms" take more than 12 an open queue never ends. So up to three slices are
+// played, of another seed each: an instrument that is off is so in all of them.
 func TestClientsInFrontOfAQueueSeeWhatTheorySays(t *testing.T) {
 	for _, q := range queues() {
 		t.Run(q.is, func(t *testing.T) {
 			eachEngine(t, func(t *testing.T, e Engine) {
-				addr, shut := queueServer(t, q.workers)
-				alone := play(t, e, Job{Addr: addr, Scenario: closed(1, 1, "5ms", ""), Seed: 1, Count: 100 * ms})
-				way := alone.Waited.Mean()
-				l := play(t, e, Job{Addr: addr, Scenario: q.load, Seed: 1, Settle: queueSettle, Count: queueCount})
-				shut()
-				if l.Errors.Total() != 0 || l.Latency.Count() == 0 {
-					t.Fatalf("errors %+v (%s)", l.Errors, l.FirstError)
-				}
-				n := float64(l.Latency.Count())
-				m := measure{
-					response: float64(l.Latency.Mean()-way) / float64(ms), service: float64(l.Service.Mean()) / float64(ms),
-					zOrLambda: q.load.Rate / 1000, n: int(n),
-				}
-				if q.load.Loop == scenario.LoopClosed {
-					m.zOrLambda = (float64(l.Clients)*l.WindowUs-l.RecordedUs)/1000/n + float64(way)/float64(ms)
-				}
-				if q.load.Loop == scenario.LoopOpen && m.zOrLambda*m.service > 0.97*float64(q.workers) {
-					t.Skipf("services of %.2f ms were asked for and took %.2f ms, so that the queue hardly ever ends: this machine is too busy",
-						float64(q.load.Wait.Mean())/float64(ms), m.service)
-				}
-				random := rand.New(rand.NewPCG(1, 2))
-				ratios := make([]float64, 2000)
-				for i := range ratios {
-					ratios[i] = q.simulate(random, m.service, m.zOrLambda).ratio(q)
-				}
-				low, high := slices.Min(ratios), slices.Max(ratios)
-				got := m.ratio(q)
-				t.Logf("%d requests, S %.2f ms, way %v: response %.2f ms, theory %.2f, ratio %.3f, simulated %.3f to %.3f",
-					m.n, m.service, way.Round(time.Microsecond), m.response, q.theory(m.service, m.zOrLambda), got, low, high)
-				if !(low <= got && got <= high) {
-					t.Errorf("the response time is %.2f ms and by theory %.2f, %.3f times as long; want %.3f to %.3f",
-						m.response, q.theory(m.service, m.zOrLambda), got, low, high)
+				const tries = 3
+				for seed := uint64(1); ; seed++ {
+					wrong := q.tried(t, e, seed)
+					if wrong == "" {
+						return
+					}
+					t.Logf("seed %d: %s", seed, wrong)
+					if seed == tries {
+						t.Fatalf("%d of %d slices are not what theory says, the last: %s", tries, tries, wrong)
+					}
 				}
 			})
 		})
 	}
+}
+
+// tried plays a slice and says in what it isn't as theory has it, "" if it is.
+func (q queue) tried(t *testing.T, e Engine, seed uint64) (wrong string) {
+	t.Helper()
+	addr, shut := queueServer(t, q.workers)
+	alone := play(t, e, Job{Addr: addr, Scenario: closed(1, 1, "5ms", ""), Seed: 1, Count: 100 * ms})
+	way := alone.Waited.Mean()
+	l := play(t, e, Job{Addr: addr, Scenario: q.load, Seed: seed, Settle: queueSettle, Count: queueCount})
+	shut()
+	if l.Errors.Total() != 0 || l.Latency.Count() == 0 {
+		t.Fatalf("errors %+v (%s)", l.Errors, l.FirstError)
+	}
+	n := float64(l.Latency.Count())
+	m := measure{
+		response: float64(l.Latency.Mean()-way) / float64(ms), service: float64(l.Service.Mean()) / float64(ms),
+		zOrLambda: q.load.Rate / 1000, n: int(n),
+	}
+	if q.load.Loop == scenario.LoopClosed {
+		m.zOrLambda = (float64(l.Clients)*l.WindowUs-l.RecordedUs)/1000/n + float64(way)/float64(ms)
+	}
+	if q.load.Loop == scenario.LoopOpen && m.zOrLambda*m.service > 0.97*float64(q.workers) {
+		return fmt.Sprintf("services of %.2f ms were asked for and took %.2f ms, so that the queue hardly ever ends",
+			float64(q.load.Wait.Mean())/float64(ms), m.service)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	ratios := make([]float64, 2000)
+	for i := range ratios {
+		ratios[i] = q.simulate(random, m.service, m.zOrLambda).ratio(q)
+	}
+	low, high := slices.Min(ratios), slices.Max(ratios)
+	got := m.ratio(q)
+	t.Logf("%d requests, S %.2f ms, way %v: response %.2f ms, theory %.2f, ratio %.3f, simulated %.3f to %.3f",
+		m.n, m.service, way.Round(time.Microsecond), m.response, q.theory(m.service, m.zOrLambda), got, low, high)
+	if !(low <= got && got <= high) {
+		return fmt.Sprintf("the response time is %.2f ms and by theory %.2f, %.3f times as long; want %.3f to %.3f",
+			m.response, q.theory(m.service, m.zOrLambda), got, low, high)
+	}
+	return ""
 }
