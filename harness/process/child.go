@@ -27,8 +27,10 @@ func IsChild() bool { return os.Getenv(roleVar) != "" }
 
 // RunChild answers requests from standard input on standard output until the
 // input closes, and returns the code to exit with. It returns at once then,
-// whatever is still going on: the parent is gone, or wants it so.
+// whatever is still going on: the parent is gone, or wants it so. Only a server
+// that is not ours is given time to end.
 func RunChild() int {
+	defer endGuarded()
 	// Where a child can't have a process group of its own (see apart), a
 	// terminal's Ctrl-C reaches it too. What to do about it is for the parent to
 	// say.
@@ -50,10 +52,12 @@ func RunChild() int {
 	unheard := make(chan struct{}) // nobody reads the answers
 	go func() {
 		var s served
+		var l loading
 		for q := range requests {
 			var r reply
-			if q.Play != nil {
-				r = play(*q.Play, func() error {
+			switch {
+			case q.Play != nil:
+				r = l.play(*q.Play, func() error {
 					if err := out.Encode(reply{Ready: true}); err != nil {
 						return err
 					}
@@ -62,7 +66,9 @@ func RunChild() int {
 					}
 					return nil
 				})
-			} else {
+			case q.Hold != nil || q.Release != nil:
+				r = l.hold(q)
+			default:
 				r = s.answer(q)
 			}
 			if out.Encode(r) != nil {
@@ -82,28 +88,87 @@ func RunChild() int {
 	return 0
 }
 
-// served is a child's state: the server that it runs, if it runs one.
+// loading is the state of a child that is the clients. What an engine has
+// allocated, histograms above all, serves it again in the next slice.
+type loading struct {
+	engines map[string]load.Engine // by name
+	holder  *load.Holder
+}
+
+// play plays a slice once ready returns. What goes wrong before is the answer
+// to Play, what goes wrong after that to Go.
+func (l *loading) play(p Play, ready func() error) reply {
+	engine, ok := l.engines[p.Engine]
+	if !ok {
+		var err error
+		if engine, err = load.New(p.Engine); err != nil {
+			return reply{Error: err.Error()}
+		}
+		if l.engines == nil {
+			l.engines = map[string]load.Engine{}
+		}
+		l.engines[p.Engine] = engine
+	}
+	o, err := engine.Play(context.Background(), p.Job, ready)
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
+	return reply{Outcome: &o}
+}
+
+// hold opens connections and holds them while slices are played, or releases
+// them.
+func (l *loading) hold(q request) reply {
+	if l.holder == nil {
+		l.holder = load.NewHolder()
+	}
+	var held result.Held
+	var err error
+	if q.Hold != nil {
+		held, err = l.holder.Hold(context.Background(), *q.Hold)
+	} else {
+		held, err = l.holder.Release(context.Background(), q.Release.Addr, q.Release.Within)
+	}
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
+	return reply{Held: &held}
+}
+
+// served is the state of a child that is a server, or guards one.
 type served struct {
 	x     *exchange.Exchange
 	fault chan error // what Serve returned, if it did
 	begin moment
 	usage usage          // at the beginning
 	watch chan [2]moment // both ends of the window
+	held  baseline
+
+	guardian *guardian // of a server that is not ours
 }
 
 // answer does what a request asks for.
 func (s *served) answer(q request) reply {
 	var r reply
 	var err error
+	g := s.guardian
 	switch {
 	case q.Calibrate != nil:
 		r.SpinPerUs = exchange.CalibrateSpin()
 	case q.Serve != nil:
 		r.Listening, err = s.serve(*q.Serve)
+	case q.Begin != nil && g != nil:
+		r.Working, err = g.begin(*q.Begin)
 	case q.Begin != nil:
 		r.Busy, err = s.beginSlice(*q.Begin)
+	case q.End != nil && g != nil:
+		r.Server, r.Working, err = g.end(*q.End)
 	case q.End != nil:
 		r.Server, r.Busy, err = s.endSlice(*q.End)
+	case q.Memory != nil && g != nil:
+		r.MemoryBytes, err = g.memory()
+	case q.Memory != nil:
+		r.MemoryBytes, err = systemUsage().rss, s.stopped()
 	default:
 		err = errors.New("a request asks for nothing that is known here: parent and child differ in version")
 	}
@@ -113,23 +178,14 @@ func (s *served) answer(q request) reply {
 	return r
 }
 
-// play plays a slice once ready returns. What goes wrong before is the answer
-// to Play, what goes wrong after that to Go.
-func play(p Play, ready func() error) reply {
-	engine, err := load.New(p.Engine)
-	if err != nil {
-		return reply{Error: err.Error()}
-	}
-	o, err := engine.Play(context.Background(), p.Job, ready)
-	if err != nil {
-		return reply{Error: err.Error()}
-	}
-	return reply{Outcome: &o}
-}
-
 func (s *served) serve(conf ServerConfig) (*Listening, error) {
-	if s.x != nil {
+	if s.x != nil || s.guardian != nil {
 		return nil, errors.New("a process serves once")
+	}
+	if conf.Foreign != nil {
+		g, listening, err := newGuardian(*conf.Foreign)
+		s.guardian = g
+		return listening, err
 	}
 	server, _, err := models.New(conf.Model)
 	if err != nil {
@@ -137,6 +193,9 @@ func (s *served) serve(conf ServerConfig) (*Listening, error) {
 	}
 	o := exchange.DefaultOptions()
 	o.Conversation, o.SpinPerUs = conf.Conversation, conf.SpinPerUs
+	if conf.NoIdleTimeout {
+		o.IdleTimeout = 0
+	}
 	if s.x, err = exchange.New(o); err != nil {
 		return nil, err
 	}
@@ -184,6 +243,7 @@ func (s *served) beginSlice(w Window) (busy int64, err error) {
 	if err := s.stopped(); err != nil {
 		return 0, err
 	}
+	s.held.begin(w.Held, s.x.Stats)
 	if busy := s.awaitIdle(w.Idle); busy > 0 {
 		return busy, nil
 	}
@@ -191,20 +251,21 @@ func (s *served) beginSlice(w Window) (busy int64, err error) {
 	s.usage, s.begin, s.watch = readUsage(), now(s.x), nil
 	if w.Until > w.From {
 		s.watch = make(chan [2]moment, 1)
-		go watch(s.x, s.begin.at, w, s.watch)
+		go func(begin time.Time, out chan<- [2]moment) {
+			out <- atBothEnds(w, begin, func() moment { return now(s.x) })
+		}(s.begin.at, s.watch)
 	}
 	return 0, nil
 }
 
-// watch looks at both ends of the window. Its timers may be late on a busy
-// CPU; each look says when it really was.
-func watch(x *exchange.Exchange, begin time.Time, w Window, out chan<- [2]moment) {
-	var ends [2]moment
+// atBothEnds looks at both ends of a window that is counted from begin. Its
+// timers may be late on a busy CPU; a look says when it really was.
+func atBothEnds[T any](w Window, begin time.Time, look func() T) (ends [2]T) {
 	for i, at := range [2]time.Duration{w.From, w.Until} {
 		time.Sleep(time.Until(begin.Add(at)))
-		ends[i] = now(x)
+		ends[i] = look()
 	}
-	out <- ends
+	return ends
 }
 
 func (s *served) endSlice(patience Patience) (_ *result.Server, busy int64, err error) {
@@ -251,10 +312,11 @@ func (s *served) endSlice(patience Patience) (_ *result.Server, busy int64, err 
 	return r, 0, nil
 }
 
-// awaitIdle returns when no connection is open any more: clients that have
-// closed are gone from here a moment later. Between two connections that wait
-// in the backlog none is open either, so it looks twice, and nobody may have
-// come in between. When patience is over it returns how many are open.
+// awaitIdle returns when no connection is open any more but those that are
+// held: clients that have closed are gone from here a moment later. Between two
+// connections that wait in the backlog none is open either, so it looks twice,
+// and nobody may have come in between. When patience is over it returns how many
+// are open.
 func (s *served) awaitIdle(patience time.Duration) (busy int64) {
 	deadline := time.Now().Add(patience)
 	before := s.x.Stats()
@@ -262,17 +324,55 @@ func (s *served) awaitIdle(patience time.Duration) (busy int64) {
 		time.Sleep(pause)
 		now := s.x.Stats()
 		switch {
-		case before.Open == 0 && now.Open == 0 && now.Accepted == before.Accepted:
+		case before.Open <= s.held.open && now.Open <= s.held.open && now.Accepted == before.Accepted:
+			s.held.open = now.Open // one that was lost since isn't held any more
 			return 0
 		case time.Now().After(deadline):
-			return max(now.Open, 1)
+			return max(now.Open-s.held.open, 1)
 		}
 		before = now
 	}
 }
 
+// A baseline is what is known of connections that are held: how many are open when
+// nobody plays. Whoever holds them can't know that, since a model may have
+// accepted connections that it never came to answer, and that are closed by
+// now.
+type baseline struct {
+	on   bool
+	open int64
+}
+
+// begin takes, when connections begin to be held, as many as are open by then
+// for those that are. They have all been answered, or given up, before that; a
+// server notices within milliseconds, so that three looks that see the same
+// have seen what stays.
+func (h *baseline) begin(on bool, stats func() exchange.Stats) {
+	switch {
+	case !on:
+		*h = baseline{}
+		return
+	case h.on:
+		return
+	}
+	before, same := stats(), 0
+	for deadline := time.Now().Add(settleBound); same < 3 && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+		if now := stats(); now.Open == before.Open && now.Accepted == before.Accepted {
+			same++
+		} else {
+			before, same = now, 0
+		}
+	}
+	*h = baseline{on: true, open: before.Open}
+}
+
+// settleBound is how long the number of open connections may take to settle.
+const settleBound = time.Second
+
 // usage is what the system and the runtime know of this process.
 type usage struct {
+	rss      int64 // bytes, now
 	rssPeak  int64 // bytes
 	threads  int64
 	switches int64         // voluntary and involuntary context switches

@@ -8,12 +8,15 @@ import (
 )
 
 // Allowed returns the CPUs that this process may run on.
-func Allowed() CPUs {
+func Allowed() CPUs { return affinity(0) }
+
+// affinity is the CPUs that a thread may run on, that of the caller where tid
+// is 0; none where that can't be read.
+func affinity(tid int) (cpus CPUs) {
 	var set unix.CPUSet
-	if unix.SchedGetaffinity(0, &set) != nil {
+	if unix.SchedGetaffinity(tid, &set) != nil {
 		return nil
 	}
-	var cpus CPUs
 	for n := range maxCPUs {
 		if set.IsSet(n) {
 			cpus = append(cpus, n)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -11,20 +12,39 @@ import (
 // knows but alpha, which it doesn't.
 const tick = 10 * time.Millisecond
 
-// LookAtHost reads the machine's counters: time stolen by the host, on all
-// CPUs together, and TCP's listen-queue overflows and retransmissions.
-func LookAtHost() Host {
-	var h Host
+// LookAtHostOn is LookAtHost, and reads how busy the CPUs are that servers and
+// clients run on; none stands for all that there are.
+func LookAtHostOn(cpus CPUs) Host {
 	stat, _ := os.ReadFile("/proc/stat")
-	if line, _, ok := bytes.Cut(stat, []byte{'\n'}); ok {
-		if f := bytes.Fields(line); len(f) > 8 { // cpu user nice system idle iowait irq softirq steal
-			h.steal = time.Duration(number(f[8])) * tick
-		}
-	}
+	h := parseHost(stat, cpus)
+	h.at = time.Now()
 	netstat, _ := os.ReadFile("/proc/net/netstat")
 	h.overflows = counter(netstat, "TcpExt:", "ListenOverflows")
+	h.drops = counter(netstat, "TcpExt:", "ListenDrops")
 	snmp, _ := os.ReadFile("/proc/net/snmp")
 	h.retransmits = counter(snmp, "Tcp:", "RetransSegs")
+	return h
+}
+
+// parseHost reads /proc/stat: lines of "cpuN user nice system idle iowait irq
+// softirq steal ...", in ticks, that of all CPUs first.
+func parseHost(stat []byte, cpus CPUs) (h Host) {
+	for line := range bytes.Lines(stat) {
+		f := bytes.Fields(line)
+		if len(f) < 9 || !bytes.HasPrefix(f[0], []byte("cpu")) {
+			continue
+		}
+		ticks := func(i int) time.Duration { return time.Duration(number(f[i])) * tick }
+		name := string(f[0][len("cpu"):])
+		if name == "" {
+			h.steal = ticks(8)
+			continue
+		}
+		if n, err := strconv.Atoi(name); err == nil && (len(cpus) == 0 || slices.Contains(cpus, n)) {
+			h.cpus++
+			h.unused += ticks(4) + ticks(5) + ticks(8)
+		}
+	}
 	return h
 }
 

@@ -10,7 +10,8 @@
 // the child ends.
 //
 // A process reads its own CPU clock: another process's can be 4 ms stale while
-// that one runs.
+// that one runs. A server that is not ours can't be asked: a child of ours, its
+// guardian, starts it, looks at its processes, and takes them all with it.
 package process
 
 import (
@@ -39,9 +40,10 @@ type reply struct {
 	Error       string         `json:"error,omitempty"`
 	SpinPerUs   float64        `json:"spin_per_us,omitempty"`
 	Listening   *Listening     `json:"listening,omitempty"`
-	Server      *result.Server `json:"server,omitempty"`
-	Busy        int64          `json:"busy,omitempty"`  // to Begin and End: connections that are still open after all patience
-	Ready       bool           `json:"ready,omitempty"` // all is prepared
+	Server      *result.Server `json:"server,omitempty"`  // none of a server of which nothing can be read
+	Busy        int64          `json:"busy,omitempty"`    // to Begin and End: connections that are still open after all patience
+	Working     bool           `json:"working,omitempty"` // the same of a server that is not ours: it still uses its CPU
+	Ready       bool           `json:"ready,omitempty"`   // all is prepared
 	Outcome     *load.Outcome  `json:"outcome,omitempty"`
 	Held        *result.Held   `json:"held,omitempty"`
 	MemoryBytes int64          `json:"memory_bytes,omitempty"`
@@ -78,6 +80,9 @@ type Release struct {
 type Listening struct {
 	Addr       string `json:"addr"` // host:port
 	GOMAXPROCS int    `json:"gomaxprocs"`
+	// ServerCPUs are those that a server which runs already may use, as a list
+	// ("0-1"): nobody pinned it. It is "" of others, and where nothing is known.
+	ServerCPUs string `json:"server_cpus,omitempty"`
 }
 
 // A Window is when, counted from Begin, a slice will count: a server looks at
@@ -87,7 +92,8 @@ type Window struct {
 	From  time.Duration `json:"from_ns"`
 	Until time.Duration `json:"until_ns"`
 	// Held says that connections are being held: the server is idle when no more
-	// are open than were when the last of them was answered.
+	// are open than were at the first Begin that says so, which therefore comes
+	// when Hold is over, and before anybody plays.
 	Held bool `json:"held,omitempty"`
 	Patience
 }

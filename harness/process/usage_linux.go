@@ -11,18 +11,28 @@ import (
 // getrusage: that one's maximum is inherited over exec from whoever started
 // this process.
 func systemUsage() usage {
-	var u usage
-	status, _ := os.ReadFile("/proc/self/status")
+	u := statusOf("/proc/self")
+	u.switches = contextSwitches()
+	return u
+}
+
+// statusOf reads the status file in a directory of /proc, a process's or a
+// task's: context switches are the task's alone.
+func statusOf(dir string) (u usage) {
+	status, _ := os.ReadFile(dir + "/status")
 	for line := range bytes.Lines(status) {
 		name, value, _ := bytes.Cut(line, []byte{':'})
 		switch string(name) {
+		case "VmRSS":
+			u.rss = number(value) << 10
 		case "VmHWM":
 			u.rssPeak = number(value) << 10
 		case "Threads":
 			u.threads = number(value)
+		case "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
+			u.switches += number(value)
 		}
 	}
-	u.switches = contextSwitches()
 	return u
 }
 

@@ -101,6 +101,7 @@ type Entry struct {
 	Command   string     `json:"command,omitempty"`   // as a shell reads it; "{port}" stands for its port
 	Attach    string     `json:"attach,omitempty"`    // host:port of one that runs already
 	PID       int        `json:"pid,omitempty"`       // of that one, 0 where nobody said
+	CPUs      string     `json:"cpus,omitempty"`      // that this process may use, as a list
 	Abilities *Abilities `json:"abilities,omitempty"` // what a probe saw it do
 }
 
@@ -150,10 +151,11 @@ type Cell struct {
 	WaitingPeak           int64        `json:"waiting_peak"` // accepted and not held by anybody yet
 	Rejected              int64        `json:"rejected"`     // connections answered 503, by the server's count
 
-	IntendedPerS              *Spread      `json:"intended_per_s"`            // open loops: requests that were due
-	AchievedPerS              *Spread      `json:"achieved_per_s"`            // open loops: requests that were sent
+	Due                       int64        `json:"due"`                       // open loops: requests (partly open: sessions) that were due in counted windows; of an open loop latency_us.n of them were answered rightly, draining included
+	IntendedPerS              *Spread      `json:"intended_per_s"`            // open loops: requests (partly open: sessions) that were due
+	AchievedPerS              *Spread      `json:"achieved_per_s"`            // open loops: of these, sent before the window's end
 	SendLatenessUs            *Percentiles `json:"send_lateness_us"`          // open loops: actual send less intended send
-	CeilingPerS               *float64     `json:"ceiling_per_s"`             // min(N/(Z+S), limit/S): no server can answer more; null where there is no such bound
+	CeilingPerS               *float64     `json:"ceiling_per_s"`             // the least of N/(Z+S) (closed loops), limit/S and what arrives (open loops): no server can answer more; null where there is no such bound
 	CeilingReached            *float64     `json:"ceiling_reached"`           // throughput as a fraction of it
 	BytesPerHeldConnection    *Spread      `json:"bytes_per_held_connection"` // growth of resident memory over held connections, by restarts
 	HeldAsked                 int64        `json:"held_asked"`                // connections that were to be held, in one restart
@@ -183,15 +185,25 @@ type Spread struct {
 }
 
 // Percentiles of a merged histogram, in microseconds. A percentile that the
-// number of requests can't carry is null (see stats.MinSamples).
+// number of requests can't carry is null (see stats.MinSamples). So is one that
+// lies among requests whose time isn't known but would have been longer: where
+// more than 1 % had no answer, the 99th percentile of the answered is that of
+// nothing that was asked for.
 type Percentiles struct {
-	N    int64    `json:"n"`
+	N    int64    `json:"n"`    // requests that the rest is of: answered rightly
 	Mean float64  `json:"mean"` // exact, not from the histogram's buckets
 	P50  *float64 `json:"p50"`
 	P90  *float64 `json:"p90"`
 	P99  *float64 `json:"p99"`
 	P999 *float64 `json:"p99_9"`
 	Max  float64  `json:"max"`
+
+	// Shares of the requests that would be among N but for what cut them short:
+	// no whole answer within the client's timeout, hung up on, never sent, or
+	// under way for longer than a slice. Who was refused, reset or turned away
+	// has an end, and isn't.
+	Censored float64 `json:"censored,omitempty"`
+	TimedOut float64 `json:"timed_out,omitempty"` // by the client's timeout: these are known to have taken longer than it
 }
 
 // A Comparison says how a model stands to the reference in one metric.
@@ -296,10 +308,11 @@ type Held struct {
 // Every bin counts the requests whose intended send lay in it.
 type Series struct {
 	BinUs    int64   `json:"bin_us"`
-	Intended []int64 `json:"intended"` // requests that were due
-	Answered []int64 `json:"answered"` // of these, rightly and within the client's timeout: goodput
-	Failed   []int64 `json:"failed"`   // of these, by then
-	Done     []int64 `json:"done"`     // right answers that came in the bin, whenever they were due
+	Cycles   int64   `json:"cycles,omitempty"` // of a cell: that a slice had at most; with several, what one leaves undone falls into the beginning of the next
+	Intended []int64 `json:"intended"`         // requests that were due
+	Answered []int64 `json:"answered"`         // of these, rightly and within the client's timeout: goodput
+	Failed   []int64 `json:"failed"`           // of these, by then
+	Done     []int64 `json:"done"`             // right answers that came in the bin, whenever they were due
 }
 
 // Load is what the clients saw of a slice. "Window" is the counted part of a
@@ -310,13 +323,14 @@ type Load struct {
 	Requests         int64      `json:"requests"`           // answered rightly, completed in the window
 	RequestsAll      int64      `json:"requests_all"`       // answered rightly, from idle to idle
 	PlanUsed         int64      `json:"plan_used"`          // requests drawn from the plan
-	Connections      int64      `json:"connections"`        // established, from idle to idle
+	Connections      int64      `json:"connections"`        // established, from idle to idle; less than ConnectionsAsked by those that failed to connect
 	Errors           Errors     `json:"errors"`             // from idle to idle
 	ConnectionsAsked int64      `json:"connections_asked"`  // connects that were begun, idle to idle
 	ClientsConnected int64      `json:"clients_connected"`  // closed loop: clients that had a connection at all
 	Due              int64      `json:"due"`                // open loops: requests (partly open: sessions) whose intended send lay in the window
 	Sent             int64      `json:"sent"`               // open loops: of these, sent at all before the window ended
-	Delayed          int64      `json:"delayed"`            // open loops: requests that were due when MaxConnections were open, and waited in the client
+	Delayed          int64      `json:"delayed"`            // open loops: of those due in the window, waited in the client because as many connections were open as may be
+	DelayedUnsent    int64      `json:"delayed_unsent"`     // of these, never sent before the window ended: no part of Sent
 	Lateness         *Histogram `json:"lateness,omitempty"` // open loops: actual send less intended, of those due in the window
 	Series           *Series    `json:"series,omitempty"`   // loads that vary
 	Stale            int64      `json:"stale"`              // reused connections that had been closed by the server; the request was sent again
@@ -366,6 +380,7 @@ type Server struct {
 
 // Host is what the machine did to a slice, all CPUs together.
 type Host struct {
+	WallUs         int64 `json:"wall_us"` // between the two looks that these are the difference of
 	StealUs        int64 `json:"steal_us"`
 	OtherCPUUs     int64 `json:"other_cpu_us"` // of processes that are neither server nor clients, on the CPUs of either; ticks of 10 ms
 	ListenOverflow int64 `json:"listen_overflows"`
