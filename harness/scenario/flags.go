@@ -108,6 +108,9 @@ func parseWhole(s string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%q: want a whole number", s)
 	}
+	if digits := strings.TrimLeft(s, "+-"); len(digits) > 1 && digits[0] == '0' { // in some YAML it is octal
+		return 0, fmt.Errorf("%q: want a whole number without leading zeros", s)
+	}
 	return n, nil
 }
 

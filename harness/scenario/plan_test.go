@@ -232,6 +232,35 @@ func TestDrawsHaveTheirMean(t *testing.T) {
 	}
 }
 
+// What a bound takes of a mean is what draws that are cut to it lose, to within
+// five standard errors of their mean.
+func TestCutMeans(t *testing.T) {
+	const n = 200_000
+	for _, row := range []struct {
+		dist string
+		most time.Duration
+	}{
+		{"exp:60s", MaxWait}, {"exp:13s", MaxWait}, {"lognormal:30s,cs2=1000", MaxWait}, {"lognormal:5s,cs2=4", MaxSpin}, {"lognormal:10s,cs2=0.04", MaxSpin},
+	} {
+		d, random := mustParseDist(row.dist), rand.NewPCG(1, 2)
+		sum, squares := 0.0, 0.0
+		for range n {
+			x := float64(d.draw(random.Uint64(), row.most.Microseconds())) / float64(d.Mean().Microseconds())
+			sum, squares = sum+x, squares+x*x
+		}
+		mean := sum / n
+		tolerance := 5 * math.Sqrt((squares/n-mean*mean)/n)
+		if want := 1 - d.cut(row.most); math.Abs(mean-want) > tolerance {
+			t.Errorf("%s cut to %v: %.4f of its mean is left, want %.4f ± %.4f", d, row.most, mean, want, tolerance)
+		}
+	}
+	for _, d := range []Dist{{}, Constant(time.Second), mustParseDist("two:99%*2ms,1%*100ms")} {
+		if d.cut(MaxWait) != 0 {
+			t.Errorf("%s loses %v", d, d.cut(MaxWait))
+		}
+	}
+}
+
 // Kolmogorov and Smirnov: the largest distance between the empirical and the
 // true distribution function exceeds 1.95/√n in one of a thousand samples.
 // The mean is a minute in steps of a microsecond, so that whole numbers are

@@ -8,7 +8,7 @@
 // and two measurements whose digests agree put the same questions, in the
 // same order, to whatever answered them. For that the values are whole
 // microseconds and bytes, the random numbers come from a documented
-// generator, and the one transcendental function needed is computed here
+// generator, and the elementary functions that drawing needs are computed here
 // rather than by package math, whose results may differ between processors.
 //
 // The package refuses to know sockets, clocks and models: playing a plan is
@@ -25,8 +25,8 @@ import (
 
 // Bounds of a scenario. Those of work are the servers' too: past them a
 // server answers 400. They hold for every drawn value: of an exponential or
-// lognormal distribution the mean must be within the bound and longer draws are
-// cut to it.
+// lognormal distribution longer draws are cut to the bound, which may take no
+// more than mostCut of its mean. An exponential's mean is at most 0.217 of it.
 const (
 	MaxClients               = 10_000
 	MaxRequestsPerConnection = 1_000_000
@@ -105,6 +105,9 @@ func (s Scenario) IsSlow(n int) bool {
 	ppm := s.Slow.ppm
 	return (int64(n)+1)*ppm/1e6 > int64(n)*ppm/1e6
 }
+
+// SlowClients is how many of a closed loop's clients dribble their requests.
+func (s Scenario) SlowClients() int { return int(int64(s.Clients) * s.Slow.ppm / 1e6) }
 
 // Resolved reports whether s can be played: whether its rate is known.
 func (s Scenario) Resolved() bool { return !s.OfCapacity || s.Rate > 0 }
@@ -201,6 +204,11 @@ func (s Scenario) problemOfLoop() (key string, err error) {
 	return "", nil
 }
 
+// mostCut is the share of a distribution's mean that may be lost because longer
+// draws are cut to the bound. Past it, the mean that a header announces and a
+// prediction starts from is not that of the requests.
+const mostCut = 0.01
+
 // problemOfWork is about what requests ask for.
 func (s Scenario) problemOfWork() (key string, err error) {
 	for _, d := range []struct {
@@ -208,8 +216,13 @@ func (s Scenario) problemOfWork() (key string, err error) {
 		dist Dist
 		most time.Duration
 	}{{"think", s.Think, MaxThink}, {"wait", s.Wait, MaxWait}, {"spin", s.Spin, MaxSpin}} {
+		bound := formatMicros(d.most.Microseconds())
 		if d.dist.longest() > d.most {
-			return d.name, fmt.Errorf("%s %s: want at most %s", d.name, d.dist, formatMicros(d.most.Microseconds()))
+			return d.name, fmt.Errorf("%s %s: want at most %s", d.name, d.dist, bound)
+		}
+		if cut := d.dist.cut(d.most); cut > mostCut {
+			return d.name, fmt.Errorf("%s %s: no draw is longer than %s, which takes %.3g %% of the mean: want a mean, or a variation, of which that takes at most %g %%",
+				d.name, d.dist, bound, 100*cut, 100*mostCut)
 		}
 	}
 	if s.Bytes < 0 || s.Bytes > MaxBytes {
@@ -239,6 +252,9 @@ func (s Scenario) problemOfManners() (key string, err error) {
 		return "timeout", fmt.Errorf("timeout %s: want a time up to %s, or 0 for %s", s.Timeout, formatMicros(MaxTimeout.Microseconds()), formatMicros(DefaultTimeout.Microseconds()))
 	case over >= ServerHeadTimeout:
 		return "slow", fmt.Errorf("slow %s: want less than the server's timeout of %v for a request's head", s.Slow, ServerHeadTimeout)
+	case s.Loop == LoopClosed && !s.Slow.IsZero() && s.SlowClients() == 0:
+		least := (1_000_000 + int64(s.Clients) - 1) / int64(s.Clients)
+		return "slow", fmt.Errorf("slow %s: of %d clients that is not one: want a share of at least %s, or more clients", s.Slow, s.Clients, formatPercent(least))
 	case !s.Slow.IsZero() && over >= s.Patience():
 		return "slow", fmt.Errorf("slow %s: want less than the %v for which clients wait for an answer, sending included", s.Slow, s.Patience())
 	}

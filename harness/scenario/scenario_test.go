@@ -95,8 +95,13 @@ func TestValidate(t *testing.T) {
 		{"the most work", closed, func(s *Scenario) {
 			s.Wait, s.Spin, s.Think, s.Bytes = Constant(time.Minute), Constant(10*time.Second), Constant(time.Minute), 16<<20
 		}, ""},
-		{"an exponential whose mean is at the bound: draws are cut to it", closed, func(s *Scenario) { s.Wait = Exponential(time.Minute) }, ""},
-		{"a lognormal whose mean is at the bound: draws are cut to it", closed, func(s *Scenario) { s.Wait = mustParseDist("lognormal:60s,cs2=1000") }, ""},
+		{"an exponential of which the bound takes 0.99 %", closed, func(s *Scenario) { s.Wait = Exponential(13 * time.Second) }, ""},
+		{"an exponential of which it takes 1.03 %", closed, func(s *Scenario) { s.Wait = Exponential(13100 * time.Millisecond) }, "takes 1.03 % of the mean: want a mean, or a variation, of which that takes at most 1 %"},
+		{"an exponential whose mean is at the bound", closed, func(s *Scenario) { s.Spin = Exponential(10 * time.Second) }, "no draw is longer than 10s, which takes 36.8 % of the mean"},
+		{"a think time that would be cut", closed, func(s *Scenario) { s.Think = Exponential(30 * time.Second) }, "no draw is longer than 60s, which takes 13.5 % of the mean"},
+		{"a lognormal of which the bound takes 0.7 %", closed, func(s *Scenario) { s.Wait = mustParseDist("lognormal:2s,cs2=4") }, ""},
+		{"a lognormal of which it takes most", closed, func(s *Scenario) { s.Wait = mustParseDist("lognormal:30s,cs2=1000") }, "no draw is longer than 60s, which takes 73.9 % of the mean"},
+		{"a lognormal near the bound that hardly varies", closed, func(s *Scenario) { s.Wait = mustParseDist("lognormal:50s,cs2=0.001") }, ""},
 		{"no loop", closed, func(s *Scenario) { s.Loop = "" }, `want "closed"`},
 		{"a conversation nobody speaks", closed, func(s *Scenario) { s.Conversation = "gopher" }, `want "http" or "once"`},
 		{"nobody", closed, func(s *Scenario) { s.Clients = 0 }, "want 1 to 10000"},
@@ -159,9 +164,11 @@ func TestValidate(t *testing.T) {
 		{"fewer held connections than none", closed, func(s *Scenario) { s.Idle = -1 }, "want 0 to 100000"},
 		{"more held connections than there can be", closed, func(s *Scenario) { s.Idle = 100_001 }, "want 0 to 100000"},
 		{"slow clients", closed, func(s *Scenario) { s.Slow = mustParseSlow("100%*4999ms") }, ""},
+		{"one slow client", closed, func(s *Scenario) { s.Clients, s.Slow = 100, mustParseSlow("1%*100ms") }, ""},
+		{"a share of clients that is not one of them", closed, func(s *Scenario) { s.Clients, s.Slow = 64, mustParseSlow("1%*100ms") }, "slow 1%*100ms: of 64 clients that is not one: want a share of at least 1.5625%, or more clients"},
 		{"slow arrivals", open, func(s *Scenario) { s.Slow = mustParseSlow("0.0001%*1us") }, ""},
 		{"clients slower than the server bears", closed, func(s *Scenario) { s.Slow = mustParseSlow("1%*5s") }, "want less than the server's timeout of 5s"},
-		{"clients slower than their own patience", closed, func(s *Scenario) { s.Slow, s.Timeout = mustParseSlow("1%*1s"), 1e6 }, "want less than the 1s for which clients wait"},
+		{"clients slower than their own patience", closed, func(s *Scenario) { s.Slow, s.Timeout = mustParseSlow("100%*1s"), 1e6 }, "want less than the 1s for which clients wait"},
 		{"the longest patience", closed, func(s *Scenario) { s.Timeout = 60e6 }, ""},
 		{"too long a patience", closed, func(s *Scenario) { s.Timeout = 60e6 + 1 }, "want a time up to 60s, or 0 for 10s"},
 		{"negative patience", closed, func(s *Scenario) { s.Timeout = -1 }, "want a time up to 60s"},
@@ -174,7 +181,7 @@ func TestValidate(t *testing.T) {
 		{"the teaching server kept alive", once, func(s *Scenario) { s.RequestsPerConnection = 2 }, "has one"},
 		{"the teaching server with sessions", sessions, func(s *Scenario) { s.Conversation = ConversationOnce }, "has one"},
 		{"the teaching server with held connections", once, func(s *Scenario) { s.Idle = 1 }, "nothing can be held"},
-		{"the teaching server with slow clients", once, func(s *Scenario) { s.Slow = mustParseSlow("10%*200ms") }, "the first byte"},
+		{"the teaching server with slow clients", once, func(s *Scenario) { s.Slow = mustParseSlow("100%*200ms") }, "the first byte"},
 	} {
 		s := row.base
 		row.change(&s)
@@ -280,6 +287,9 @@ func TestIsSlow(t *testing.T) {
 			if s.IsSlow(i) {
 				n++
 			}
+		}
+		if s.Clients = row.of; s.SlowClients() != row.slow {
+			t.Errorf("%s of %d clients: says %d are slow, want %d", row.share, row.of, s.SlowClients(), row.slow)
 		}
 		if n != row.slow {
 			t.Errorf("%s of %d: %d are slow, want %d", row.share, row.of, n, row.slow)

@@ -153,6 +153,9 @@ func parseYAML(b []byte) (values map[string]string, at map[string]*token.Positio
 // value is the value of a key in words.
 func (k key) value(n ast.Node) (string, error) {
 	raw := n.GetToken().Value
+	if whole, _, _ := strings.Cut(raw, "."); k.takes != text && len(whole) > 1 && whole[0] == '0' && isDigits(whole) {
+		return "", fmt.Errorf("%s: want a number without leading zeros (010 is 8 to some readers of YAML, and 10 to others)", raw)
+	}
 	switch n := n.(type) {
 	case *ast.StringNode:
 		if k.takes == whole {
@@ -221,15 +224,19 @@ func parsePairs(b []byte) (pairs []*ast.MappingValueNode, err error) {
 // checkPlain refuses what YAML has and a scenario doesn't need, before the
 // parser follows it to whatever depth it goes.
 func checkPlain(tokens token.Tokens) error {
-	begun := false
+	const second = "a second document: want one scenario in a file"
+	begun, ended := false, false
 	for _, tk := range tokens {
 		what := ""
 		switch tk.Type {
 		case token.CommentType:
 			continue
+		case token.DocumentEndType: // the parser would take what follows for more of the same
+			ended = true
+			continue
 		case token.DocumentHeaderType:
 			if begun {
-				what = "a second document: want one scenario in a file"
+				what = second
 			}
 		case token.SequenceStartType, token.SequenceEntryType:
 			what = "a list: a key of a scenario has one value"
@@ -239,6 +246,9 @@ func checkPlain(tokens token.Tokens) error {
 			what = fmt.Sprintf("%q: a scenario has keys and values, and no anchors, references, tags or directives", tk.Value)
 		case token.LiteralType, token.FoldedType:
 			what = "text of several lines: want one"
+		}
+		if ended {
+			what = second
 		}
 		if what != "" {
 			return &yamlError{tk.Position, what}

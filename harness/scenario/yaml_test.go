@@ -67,6 +67,7 @@ func TestDecode(t *testing.T) {
 		{"a size with its unit", "bytes: 4KiB", "my", "--clients 64 --requests-per-connection 1 --bytes 4KiB"},
 		{"quotes", `wait: "two:99%*2ms,1%*100ms"` + "\nspin: '200us'", "my", "--clients 64 --requests-per-connection 1 --wait 'two:99%*2ms,1%*100ms' --spin 200us"},
 		{"comments, a document's head, another system's lines", "# mine\r\n---\r\nclients: 3 # few\r\n\r\nwait: 5ms\r\n", "my", "--clients 3 --requests-per-connection 1 --wait 5ms"},
+		{"a document's end", "clients: 3\n...\n# no more\n", "my", "--clients 3 --requests-per-connection 1"},
 		{"a mark of byte order", "\ufeffclients: 3", "my", "--clients 3 --requests-per-connection 1"},
 		{"the catalogue's, copied", "name: io\nclaim: another\nwait: exp:10ms", "io", "--clients 64 --requests-per-connection 1 --wait exp:10ms"},
 	} {
@@ -110,6 +111,12 @@ func TestDecodeSaysWhereAndWhatWouldBeRight(t *testing.T) {
 		{"a merge", "<<: 3", `my.yaml:1:1: "<<": a scenario has keys and values`},
 		{"several lines", "claim: |\n  one\n  two", `my.yaml:1:8: text of several lines: want one`},
 		{"two documents", "clients: 64\n---\nclients: 3\n", `my.yaml:2:1: a second document: want one scenario in a file`},
+		{"two documents, the first with an end", "clients: 64\n...\nwait: 5ms\n", `my.yaml:3:1: a second document: want one scenario in a file`},
+		{"a head behind the end", "clients: 64\n...\n---\n", `my.yaml:3:1: a second document`},
+		{"a leading zero", "clients: 010", `my.yaml:1:10: clients: 010: want a number without leading zeros`},
+		{"a leading zero that no octal number has", "idle: 09", `my.yaml:1:7: idle: 09: want a number without leading zeros`},
+		{"a leading zero before decimals", "rate: 010.5", `my.yaml:1:7: rate: 010.5: want a number without leading zeros`},
+		{"a leading zero behind a sign", "clients: -010", `my.yaml:1:10: clients: "-010": want a whole number without leading zeros`},
 		{"prose", "a load of my own", `my.yaml:1:1: want lines of a key and its value`},
 		{"an indent", "clients: 64\n  wait: 5ms\n", `my.yaml:1:10: no YAML: `},
 		{"an open quote", "wait: \"5ms", `my.yaml:1:7: no YAML: could not find end`},
@@ -184,7 +191,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	for _, s := range []string{
 		"", "clients: 64\nwaits: 5ms", "clients:\n}", "0::", "{0", "*-0", ">\n>", "wait: [", "? a\n: b", "name: 'it''s'", "claim: \"\\x41\\u00e9\"",
-		"clients: 64\n---\nwait: 5ms", "rate: 0.001\ncycle: 1us*0.001,1h*0", "wait: lognormal:1s,cs2=1000\nrate: 500\nrequests_per_connection: 3\nthink: exp:100ms",
+		"clients: 64\n---\nwait: 5ms", "rate: 0.001\ncycle: 1us*0.001,1h*0", "wait: lognormal:20ms,cs2=1000\nrate: 500\nrequests_per_connection: 3\nthink: exp:100ms",
 	} {
 		f.Add([]byte(s))
 	}
