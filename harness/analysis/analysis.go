@@ -81,7 +81,7 @@ func cellOf(exp result.Experiment, e result.Entry, taken []result.Slice) result.
 	case c.Unable != "":
 		// It did not fail, and nothing that was seen of it before is a figure of
 		// this scenario.
-		c.Slices, c.BoundByWhy = 0, "can't take part: "+c.Unable
+		c.Slices, c.BoundByWhy, c.BytesPerHeldConnection = 0, "can't take part: "+c.Unable, nil
 		return c
 	case len(seen) == 0:
 		c.BoundByWhy = "not measured: " + o.unmeasured()
@@ -107,24 +107,30 @@ type observation struct {
 	open  bool // the slices were played by a schedule
 
 	// Sums that validity is judged by and a cell has no field for.
-	answered    int64 // rightly, idle to idle
-	dropped     int64 // values that histograms could not hold
-	overflows   int64 // of listen queues
-	drops       int64 // of connections that were on their way into one
-	retransmits int64 // segments
-	panics      int64
-	backoffs    int64
-	due         int64   // open loops: in windows
-	unsent      float64 // of these, for no reason but the clients: see neverSent
-	delayed     int64   // of these, for lack of a connection that might be opened
-	cutOff      int64   // open loops: hung up on before they were answered
-	stealUs     int64
-	othersUs    int64
-	hadUs       float64 // CPU time that both sides might have had
-	windowUs    float64
-	spanUs      float64 // median of settling and window together: the longest latency that a slice of a closed loop can see
-	beyond      string  // why more was answered than can be, "" if it wasn't
-	firstError  string
+	answered      int64 // rightly, idle to idle
+	dropped       int64 // values that histograms could not hold
+	overflows     int64 // of listen queues
+	drops         int64 // of connections that were on their way into one
+	retransmits   int64 // segments
+	panics        int64
+	backoffs      int64
+	due           int64   // open loops: in windows
+	sent          int64   // of these, before the window's end
+	unsent        float64 // of these, not sent for no reason but the clients: see neverSent
+	delayed       int64   // of these, held up for lack of a connection that might be opened
+	delayedUnsent int64   // of these, never sent in the window
+	cutOff        int64   // open loops: hung up on before they were answered, or sent
+	starved       int64   // closed loops: clients that finished nothing, all slices together
+	asked         int64   // connections, idle to idle
+	established   int64   // of these
+	fruitless     int64   // of these, neither established, nor accounted for by an error, nor by the end of a slice
+	stealUs       int64
+	othersUs      int64
+	hadUs         float64 // CPU time that both sides might have had
+	windowUs      float64
+	spanUs        float64 // median of settling and window together: the longest latency that a slice of a closed loop can see
+	beyond        string  // why more was answered than can be, "" if it wasn't
+	firstError    string
 }
 
 // sum adds up what is counted, and takes the peaks.
@@ -140,7 +146,13 @@ func (o *observation) sum() {
 		c.Stale += l.Stale
 		c.Unfinished += l.Unfinished
 		c.Starved = max(c.Starved, l.Starved)
+		o.starved += l.Starved
 		o.answered += l.RequestsAll
+		if l.ConnectionsAsked > 0 {
+			o.asked += l.ConnectionsAsked
+			o.established += l.Connections
+			o.fruitless += max(0, l.ConnectionsAsked-l.Connections-l.Errors.Refused-l.Errors.Reset-l.Errors.Timeout-l.Unfinished)
+		}
 		o.dropped += l.HistogramDropped
 		o.overflows += s.Host.ListenOverflow
 		o.drops += s.Host.ListenDrops
@@ -151,8 +163,10 @@ func (o *observation) sum() {
 		o.windowUs += l.WindowUs
 		if o.open {
 			o.due += l.Due
+			o.sent += l.Sent
 			o.unsent += neverSent(l)
 			o.delayed += l.Delayed
+			o.delayedUnsent += l.DelayedUnsent
 			if s.HungUp {
 				o.cutOff += l.Unfinished
 			}
@@ -190,11 +204,12 @@ func (o *observation) utilise() {
 // keep, and the response time.
 func (o *observation) meet() {
 	c := o.cell
-	c.LatencyUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Latency })
+	c.LatencyUs = o.percentiles(latency, o.lost())
 	if !o.open {
 		return
 	}
-	c.SendLatenessUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Lateness })
+	c.Due = o.due
+	c.SendLatenessUs = o.percentiles(func(l *result.Load) *result.Histogram { return l.Lateness }, lost{cut: o.neverSent()})
 	if o.due > 0 {
 		c.IntendedPerS = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) { return float64(l.Due) * 1e6, l.WindowUs }))
 		c.AchievedPerS = spread(o.seen, ofLoad(func(l *result.Load) (float64, float64) { return float64(l.Sent) * 1e6, l.WindowUs }))
@@ -221,11 +236,12 @@ func (o *observation) measure() {
 	if !o.entry.Foreign() { // whose runtime nobody asks
 		c.GCCPUFraction = spread(o.seen, ofServer(func(v *result.Server) (float64, float64) { return v.GCCPUUs, v.CPUUs }))
 	}
-	c.FirstByteUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.FirstByte })
-	c.ConnectUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Connect })
-	c.ServiceUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Service })
-	c.WaitedUs = percentiles(o.seen, func(l *result.Load) *result.Histogram { return l.Waited })
-	c.GoodputSeries = together(o.seen)
+	c.FirstByteUs = o.percentiles(func(l *result.Load) *result.Histogram { return l.FirstByte }, o.lost())
+	c.WaitedUs = o.percentiles(func(l *result.Load) *result.Histogram { return l.Waited }, o.lost())
+	// To be answered too late makes neither work nor connect longer.
+	c.ConnectUs = o.percentiles(func(l *result.Load) *result.Histogram { return l.Connect }, lost{})
+	c.ServiceUs = o.percentiles(service, lost{})
+	c.GoodputSeries = together(o.exp.Load, o.seen)
 }
 
 // A metric is a slice's figure, and whether the slice has it.
@@ -326,21 +342,80 @@ func spread(seen []result.Slice, of metric) *result.Spread {
 	return &result.Spread{Median: m.Median, Low: m.Low, High: m.High, N: m.N}
 }
 
-// percentiles merges the slices' histograms, for the percentile of all is not
-// the mean of percentiles. It is nil where nothing was recorded.
-func percentiles(seen []result.Slice, of func(*result.Load) *result.Histogram) *result.Percentiles {
+func latency(l *result.Load) *result.Histogram { return l.Latency }
+func service(l *result.Load) *result.Histogram { return l.Service }
+
+// merged is the slices' histograms as one.
+func merged(seen []result.Slice, of func(*result.Load) *result.Histogram) *result.Histogram {
 	all := result.NewHistogram()
 	for _, s := range seen {
 		if h := of(s.Load); h != nil {
 			all.Merge(h)
 		}
 	}
+	return all
+}
+
+// lost are requests whose time is in no histogram, and was longer than is known:
+// how many timed out, and how many were hung up on, or never sent.
+type lost struct{ timedOut, cut float64 }
+
+// lost estimates them for the requests whose latencies are recorded: in an open
+// loop those that were due in the windows, in others those that ended in them.
+//
+// Errors are counted from idle to idle, and so of more requests than these. In
+// an open loop it is known how many of these were sent and have no latency; of
+// such, as many are taken to have timed out as of all that failed. Elsewhere
+// timeouts are taken to be as frequent among these as among all. Who was
+// refused, reset or turned away didn't take longer than others: such a request
+// is left out, and nothing is known to be hidden behind it.
+func (o *observation) lost() lost {
+	recorded := 0.0
+	for _, s := range o.seen {
+		if h := s.Load.Latency; h != nil {
+			recorded += float64(h.Count())
+		}
+	}
+	e := o.cell.Errors
+	timeouts := float64(e.Timeout)
+	switch {
+	case !o.open:
+		// A client that finished nothing has a request that is longer than a slice.
+		share, _ := ratio(timeouts, float64(o.answered))
+		return lost{timedOut: share * recorded, cut: float64(o.starved)}
+	case o.perArrival() > 1:
+		// What a session had not begun by the window's end is nobody's loss.
+		share, _ := ratio(timeouts, float64(o.answered))
+		return lost{timedOut: share * recorded, cut: float64(o.cutOff) + o.neverSent()}
+	}
+	missing := max(0, float64(o.sent)-recorded)
+	hungUp := max(0, float64(o.cutOff)-float64(o.due-o.sent))
+	failed := float64(e.Total()) - timeouts
+	all := timeouts + hungUp + failed
+	if all == 0 { // nobody says what became of them
+		return lost{cut: missing + o.neverSent()}
+	}
+	return lost{timedOut: missing * timeouts / all, cut: missing*hungUp/all + o.neverSent()}
+}
+
+// neverSent is how many requests (sessions) that were due in the windows were
+// not sent in them, whoever's doing it was.
+func (o *observation) neverSent() float64 { return o.unsent + float64(o.delayedUnsent) }
+
+// percentiles merges the slices' histograms, for the percentile of all is not
+// the mean of percentiles. It is nil where nothing was recorded. Those who are
+// lost would lie above all that is known of them: a percentile among them is
+// null.
+func (o *observation) percentiles(of func(*result.Load) *result.Histogram, lost lost) *result.Percentiles {
+	all := merged(o.seen, of)
 	if all.Count() == 0 {
 		return nil
 	}
+	total := float64(all.Count()) + lost.timedOut + lost.cut
+	censored := (lost.timedOut + lost.cut) / total
 	const us = 1e3 // nanoseconds
 	at := func(q float64) *float64 {
-		if all.Count() < int64(stats.MinSamples(q)) {
+		if all.Count() < int64(stats.MinSamples(q)) || censored > 1-q {
 			return nil
 		}
 		return new(float64(all.Quantile(q)) / us)
@@ -350,6 +425,8 @@ func percentiles(seen []result.Slice, of func(*result.Load) *result.Histogram) *
 		Mean: float64(all.Sum()) / float64(all.Count()) / us,
 		P50:  at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999),
 		Max: float64(all.Max()) / us,
+
+		Censored: censored, TimedOut: lost.timedOut / total,
 	}
 }
 

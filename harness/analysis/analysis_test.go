@@ -143,7 +143,8 @@ func scheduled(n int, lateness time.Duration) func(*result.Slice) {
 	}
 }
 
-// delayed has the last n of the scheduled requests wait for a connection.
+// delayed has the last n of the scheduled requests wait for a connection, and
+// be sent.
 func delayed(n int, lateness time.Duration) func(*result.Slice) {
 	return func(s *result.Slice) {
 		l := s.Load
@@ -151,6 +152,25 @@ func delayed(n int, lateness time.Duration) func(*result.Slice) {
 		h := filled(int(l.Due)-n, time.Duration(l.Lateness.Max()))
 		h.Merge(filled(n, lateness))
 		l.Lateness = h
+	}
+}
+
+// heldBack has more of the scheduled wait for one until the window is over.
+func heldBack(n int) func(*result.Slice) {
+	return func(s *result.Slice) {
+		l := s.Load
+		l.Delayed, l.DelayedUnsent, l.Sent = l.Delayed+int64(n), int64(n), l.Sent-int64(n)
+		l.Latency = filled(int(l.Sent), 10_600*time.Microsecond)
+	}
+}
+
+// answering sets how many of those who were due were answered in the end.
+func answering(n int) func(*result.Slice) {
+	return func(s *result.Slice) { s.Load.Latency = filled(n, 10_600*time.Microsecond) }
+}
+func working(us int) func(*result.Slice) {
+	return func(s *result.Slice) {
+		s.Load.Service = filled(int(s.Load.Requests), time.Duration(us)*time.Microsecond)
 	}
 }
 func stolen(us int64) func(*result.Slice) { return func(s *result.Slice) { s.Host.StealUs = us } }
@@ -216,16 +236,23 @@ func TestFigures(t *testing.T) {
 	percentiles := func(us float64) *result.Percentiles {
 		return &result.Percentiles{N: 900, Mean: us, P50: new(us), P90: new(us), P99: new(us), Max: us}
 	}
+	// Four requests of starved clients, and as many of these that timed out as of
+	// all: one of 1,200.
+	but := func(p *result.Percentiles) *result.Percentiles {
+		p.TimedOut = 0.75 / 904.75
+		p.Censored = 4.75 / 904.75
+		return p
+	}
 	want := result.Cell{
 		Label: "pool", Model: "pool:workers=16,queue=0,when-full=wait", Display: "pool:workers=16",
 		Slices: 3, Requests: 600, PlanUsed: 3 * 464,
 		Errors: result.Errors{Reset: 2, Timeout: 1}, Stale: 1, Unfinished: 12, Starved: 3, Rejected: 3,
 		ThroughputPerS:            spread(4000, 2000, 6000),
-		LatencyUs:                 percentiles(10_600),
-		FirstByteUs:               percentiles(10_500),
+		LatencyUs:                 but(percentiles(10_600)),
+		FirstByteUs:               but(percentiles(10_500)),
 		ConnectUs:                 percentiles(100),
 		ServiceUs:                 percentiles(10_300),
-		WaitedUs:                  percentiles(300),
+		WaitedUs:                  but(percentiles(300)),
 		ServerCPUUsPerRequest:     spread(60, 30, 90),
 		ClientCPUUsPerRequest:     spread(70, 70, 70),
 		ServerCPUUtilisation:      spread(0.4, 0.4, 0.4),
@@ -273,6 +300,56 @@ func TestPercentilesAreMergedAndNotAveraged(t *testing.T) {
 	}
 }
 
+// A percentile above which requests lie that nobody knows the time of is that of
+// nothing.
+func TestPercentilesAreCensored(t *testing.T) {
+	fails := func(e result.Errors) func(*result.Slice) { return load(func(l *result.Load) { l.Errors = e }) }
+	open := func(sent, n int, e result.Errors, change ...func(*result.Slice)) []func(*result.Slice) {
+		return append([]func(*result.Slice){scheduled(sent, 0), load(func(l *result.Load) { l.Latency = filled(n, time.Millisecond) }), fails(e)}, change...)
+	}
+	hungUp := func(unfinished int64) func(*result.Slice) {
+		return func(s *result.Slice) { s.HungUp, s.Load.Unfinished = true, unfinished }
+	}
+	tests := []struct {
+		name               string
+		exp                result.Experiment
+		change             []func(*result.Slice)
+		p50, p90, p99      bool
+		censored, timedOut float64
+	}{
+		{"all were answered", openExperiment(), open(400, 400, result.Errors{}), true, true, true, 0, 0},
+		{"a third timed out", openExperiment(), open(600, 400, result.Errors{Timeout: 200}), true, false, false, 1. / 3, 1. / 3},
+		{"more than half did", openExperiment(), open(2000, 400, result.Errors{Timeout: 1600}), false, false, false, .8, .8},
+		{"fewer than the percentile leaves above it", openExperiment(), open(404, 400, result.Errors{Timeout: 4}), true, true, true, 4. / 404, 4. / 404},
+		{"one more", openExperiment(), open(405, 400, result.Errors{Timeout: 5}), true, true, false, 5. / 405, 5. / 405},
+		{"those who were refused have an end", openExperiment(), open(600, 400, result.Errors{Refused: 100, Reset: 50, Rejected: 50}), true, true, true, 0, 0},
+		{"of both some timed out", openExperiment(), open(600, 400, result.Errors{Refused: 300, Timeout: 100}), true, false, false, 50. / 450, 50. / 450},
+		{"those who were hung up on", openExperiment(), open(600, 400, result.Errors{}, hungUp(200)), true, false, false, 1. / 3, 0},
+		{"those of them who arrived before the window are not of these", openExperiment(), open(600, 400, result.Errors{}, hungUp(500)), true, false, false, 1. / 3, 0},
+		{"those who were never sent", openExperiment(), open(600, 400, result.Errors{}, load(func(l *result.Load) { l.Sent, l.Delayed, l.DelayedUnsent = 400, 200, 200 })), true, false, false, 1. / 3, 0},
+		{"timeouts of a closed loop", ioExperiment(), []func(*result.Slice){load(func(l *result.Load) { l.Latency, l.RequestsAll = filled(400, time.Millisecond), 800 }), fails(result.Errors{Timeout: 400})}, true, false, false, 1. / 3, 1. / 3},
+		{"what is under way at its end is what always is", ioExperiment(), []func(*result.Slice){load(func(l *result.Load) { l.Latency, l.Unfinished = filled(400, time.Millisecond), 64 })}, true, true, true, 0, 0},
+		{"clients who starved wait for longer", ioExperiment(), []func(*result.Slice){load(func(l *result.Load) { l.Latency, l.Starved = filled(400, time.Millisecond), 48 })}, true, false, false, 48. / 448, 0},
+		{"timeouts of sessions", partlyOpen(), []func(*result.Slice){scheduled(100, 0), load(func(l *result.Load) { l.Latency, l.RequestsAll = filled(400, time.Millisecond), 500 }), fails(result.Errors{Timeout: 250})}, true, false, false, 1. / 3, 1. / 3},
+		{"what sessions had not begun is nobody's loss", partlyOpen(), []func(*result.Slice){scheduled(100, 0), load(func(l *result.Load) { l.Latency = filled(400, time.Millisecond) })}, true, true, true, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cells, _, _ := Analyse(tt.exp, []result.Slice{slice("pool", 0, tt.change...)})
+			l := cells[2].LatencyUs
+			if got := []bool{l.P50 != nil, l.P90 != nil, l.P99 != nil}; !slices.Equal(got, []bool{tt.p50, tt.p90, tt.p99}) {
+				t.Errorf("p50, p90, p99 printed: %v", got)
+			}
+			if math.Abs(l.Censored-tt.censored) > 1e-9 || math.Abs(l.TimedOut-tt.timedOut) > 1e-9 || l.N != 400 {
+				t.Errorf("%d known, %v censored, %v timed out; want 400, %v, %v", l.N, l.Censored, l.TimedOut, tt.censored, tt.timedOut)
+			}
+			if c := cells[2].ServiceUs; c.Censored != 0 {
+				t.Errorf("service is censored: %v", c.Censored)
+			}
+		})
+	}
+}
+
 func TestPercentileNeedsItsNumberOfRequests(t *testing.T) {
 	tests := []struct {
 		n                  int
@@ -317,6 +394,9 @@ func TestBoundBy(t *testing.T) {
 		{"the clients' CPU is full", ioExperiment(), []func(*result.Slice){serverBusy(.8), clientsBusy(.99)}, "clients", "their CPU 99 % busy"},
 		{"a full server comes before full clients", ioExperiment(), []func(*result.Slice){serverBusy(.97), clientsBusy(.99)}, "server", "its CPU 97 % busy"},
 		{"all workers are busy", ioExperiment(), []func(*result.Slice){limited("workers", 16, .97)}, "limit", "16 of 16 workers busy"},
+		{"all workers are taken, and hardly one works", ioExperiment(), []func(*result.Slice){limited("workers", 16, .97), working(1000)}, "limit", "16 of 16 workers taken"},
+		{"all are taken, and nobody says whether they work", ioExperiment(), []func(*result.Slice){limited("workers", 16, .97), load(func(l *result.Load) { l.Service = nil })}, "limit", "16 of 16 workers taken"},
+		{"all goroutines are taken", ioExperiment(), []func(*result.Slice){limited("goroutines", 32, 1), working(1000)}, "limit", "32 of 32 goroutines taken"},
 		{"all goroutines are at work", ioExperiment(), []func(*result.Slice){limited("goroutines", 32, 1)}, "limit", "32 of 32 at work"},
 		{"one at a time is a limit of one", ioExperiment(), []func(*result.Slice){one}, "limit", "one at a time"},
 		{"a limit almost full limits nothing for sure", ioExperiment(), []func(*result.Slice){limited("workers", 16, .9)}, "load", "64 clients ÷ 10.6 ms"},
@@ -340,9 +420,19 @@ func TestBoundBy(t *testing.T) {
 		{"an open loop asks for no more than arrives", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond)}, "load", "6,000/s arrived"},
 		{"even of a server that nobody sees", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), unseen}, "load", "6,000/s arrived"},
 		{"unless it falls behind, and whatever it is full of isn't seen", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), unseen, requests(200)}, "", "unknown: it fell behind, and its limits aren't seen"},
+		{"nor does a server that is seen, and falls behind, ask for an answer", openExperiment(), []func(*result.Slice){scheduled(2000, 20*time.Microsecond), requests(1000), answering(2000), serverBusy(.6)}, "", "unknown: it fell behind, and nothing was full"},
+		{"who falls behind by a tenth has fallen behind", openExperiment(), []func(*result.Slice){scheduled(2000, 20*time.Microsecond), requests(1800), answering(2000)}, "", "unknown: it fell behind, and nothing was full"},
+		{"who has half of it unanswered in the end, too", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), answering(150)}, "", "unknown: it fell behind, and nothing was full"},
+		{"a twentieth less is what windows do", openExperiment(), []func(*result.Slice){scheduled(2000, 20*time.Microsecond), requests(1910), answering(2000)}, "load", "40,000/s arrived"},
+		{"of few requests some are under way by chance", openExperiment(), []func(*result.Slice){scheduled(2, 20*time.Microsecond), requests(2), inRound(0, requests(1)), inRound(8, requests(1)), answering(2)}, "load", "40.0/s arrived"},
+		{"work that takes longer than there was time to settle is not behind", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), working(40_000), quick(40 * time.Millisecond), requests(150)}, "load", "6,000/s arrived"},
+		{"unless it takes longer still", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), working(20_000), quick(40 * time.Millisecond), requests(150)}, "", "unknown: it fell behind, and nothing was full"},
+		{"of a server that doesn't say how long it worked nobody can tell", foreignOpen(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Service = nil }), requests(150), func(s *result.Slice) { s.Load.Latency = filled(300, 40*time.Millisecond) }}, "", "unknown: slices of 65.0 ms are too short to tell whether it kept up"},
 		{"a server that isn't ours, and keeps up", foreignOpen(), []func(*result.Slice){scheduled(300, 20*time.Microsecond)}, "load", "6,000/s arrived"},
 		{"a server that isn't ours, and doesn't", foreignOpen(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), requests(200)}, "", "unknown: it fell behind, and its limits aren't seen"},
-		{"sessions are what arrives in a partly open one", partlyOpen(), []func(*result.Slice){scheduled(60, 20*time.Microsecond)}, "load", "1,200 sessions/s arrived"},
+		{"sessions are what arrives in a partly open one", partlyOpen(), []func(*result.Slice){scheduled(60, 20*time.Microsecond)}, "load", "1,200 sessions/s arrived (6,000 requests/s)"},
+		{"sessions longer than there was time for", partlyOpen(), []func(*result.Slice){scheduled(60, 20*time.Microsecond), requests(210), answering(250)}, "", "unknown: slices of 65.0 ms are too short to tell whether it kept up"},
+		{"sessions that are short, and not answered", partlyOpen(), []func(*result.Slice){scheduled(60, 20*time.Microsecond), requests(210), quick(time.Millisecond)}, "", "unknown: it fell behind, and nothing was full"},
 		{"a record from before there were open loops", openExperiment(), nil, "load", "no more was asked for"},
 		{"busy clients that keep to their schedule bound nothing", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), clientsBusy(1)}, "load", "6,000/s arrived"},
 		{"late sends, a tenth of the latency", openExperiment(), []func(*result.Slice){scheduled(300, 1200*time.Microsecond)}, "clients", "they sent 1.20 ms late, of 10.6 ms in all (medians)"},
@@ -350,11 +440,16 @@ func TestBoundBy(t *testing.T) {
 		{"late by a good part of very little", openExperiment(), []func(*result.Slice){scheduled(300, 40*time.Microsecond), quick(100 * time.Microsecond)}, "load", "6,000/s arrived"},
 		{"a full server comes before late clients", openExperiment(), []func(*result.Slice){scheduled(300, 1200*time.Microsecond), serverBusy(1)}, "server", "its CPU 100 % busy"},
 		{"late for lack of connections is not the clients' doing", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), delayed(200, 5*time.Millisecond), limited("workers", 16, 1)}, "limit", "16 of 16 workers busy"},
-		{"where nothing else is full it is, all the same, their connections", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), delayed(200, 5*time.Millisecond)}, "clients", "most requests waited for one of their connections"},
+		{"where nothing else is full nobody knows who kept them", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), delayed(200, 5*time.Millisecond)}, "", "unknown: all connections that may be open were taken"},
+		{"whether they were sent in the end or not", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), heldBack(200)}, "", "unknown: all connections that may be open were taken"},
+		{"but a full server does", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), heldBack(200), serverBusy(1)}, "server", "its CPU 100 % busy"},
+		{"requests that were held up and sent don't excuse those that weren't", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), delayed(100, 5*time.Millisecond), load(func(l *result.Load) { l.Sent = 280 })}, "clients", "they sent 20.0 µs late, of 10.6 ms in all (medians)"},
+		{"those that were held up until the end are excused", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), heldBack(10)}, "load", "6,000/s arrived"},
 		{"of those that waited for none half were late", openExperiment(), []func(*result.Slice){scheduled(300, 2*time.Millisecond), delayed(100, 5*time.Millisecond)}, "clients", "they sent 2.00 ms late, of 10.6 ms in all (medians)"},
 		{"requests that were never sent", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Sent = 280 })}, "clients", "they sent 20.0 µs late, of 10.6 ms in all (medians)"},
 		{"those that were due in the last moment of a window", openExperiment(), []func(*result.Slice){scheduled(300, 900*time.Microsecond), load(func(l *result.Load) { l.Sent = 294 })}, "load", "6,000/s arrived"},
-		{"not all that arrived was answered, and nobody was full throughout", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Errors.Timeout = 40 })}, "", "unknown: nothing was full throughout"},
+		{"not all that arrived was answered, and nobody was full throughout", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Errors.Timeout = 40 })}, "", "unknown: requests failed, and nothing was full"},
+		{"nor did anybody see it", foreignOpen(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Errors.Timeout = 40 })}, "", "unknown: requests failed, and its limits aren't seen"},
 		{"nothing was answered", openExperiment(), []func(*result.Slice){scheduled(300, 20*time.Microsecond), load(func(l *result.Load) { l.Requests, l.Latency = 0, nil })}, "", "nothing was answered"},
 		{"of a server that isn't sampled the clients still tell", ioExperiment(), []func(*result.Slice){clientsBusy(1), func(s *result.Slice) { s.Server = nil }}, "clients", "their CPU 100 % busy"},
 	}
@@ -372,6 +467,59 @@ func TestBoundBy(t *testing.T) {
 				if c := cells[2]; by != c.BoundBy || why != c.BoundByWhy {
 					t.Fatalf("slice of round %d: bound by %q: %q, and the cell of it by %q: %q", s.Round, by, why, c.BoundBy, c.BoundByWhy)
 				}
+			}
+		})
+	}
+}
+
+// How busy anything was is a mean over the whole cycle. Whoever fell behind in
+// its peak was full of something then, and nobody saw of what.
+func TestBoundByOfLoadsThatVary(t *testing.T) {
+	const second = 1e6
+	varies := func(e result.Experiment, cycle string) result.Experiment {
+		e.Load.Cycle = varying(t, cycle).Cycle
+		e.Load.Wait, e.Load.Spin = scenario.Dist{}, scenario.Constant(200*time.Microsecond)
+		return e
+	}
+	overload := varies(openExperiment(), "1s*0.5,1s*1.5,1s*0.5")
+	burst := varies(openExperiment(), "250ms*1,750ms*0")
+	// met is a cycle of so many seconds, bins of 250 ms, and in each so many due
+	// and done.
+	met := func(seconds float64, due, done []int64) func(*result.Slice) {
+		return func(s *result.Slice) {
+			s.SettleUs, s.CountUs = 0, int64(seconds*second)
+			l := s.Load
+			l.WindowUs, s.Server.WindowCPUWallUs = seconds*second, seconds*second
+			l.Series = &result.Series{BinUs: second / 4, Intended: due, Answered: due, Done: done, Failed: make([]int64, len(due))}
+			l.Requests, l.RequestsAll = sum(done), sum(due)
+			scheduled(int(sum(due)), 20*time.Microsecond)(s)
+			l.Latency, l.Service = filled(int(l.Due), time.Millisecond), filled(int(l.Due), 200*time.Microsecond)
+		}
+	}
+	due := []int64{400, 400, 400, 400, 1200, 1200, 1200, 1200, 400, 400, 400, 400}
+	kept := met(3, due, due)
+	behind := met(3, due, []int64{400, 400, 400, 400, 800, 800, 800, 800, 800, 800, 800, 400})
+	tests := []struct {
+		name    string
+		exp     result.Experiment
+		change  []func(*result.Slice)
+		by, why string
+	}{
+		{"who answers the peak as it comes is bound by the load", overload, []func(*result.Slice){kept, serverBusy(.6)}, "load", "2,670/s arrived"},
+		{"who answers all in the end, and not in the peak, is not", overload, []func(*result.Slice){behind, serverBusy(.85)}, "", "unknown: its CPU was 85 % busy over the cycle; in the peak it answered 3,200/s of 4,800/s that arrived"},
+		{"failures are of the peak then", overload, []func(*result.Slice){behind, serverBusy(.85), load(func(l *result.Load) { l.Errors.Timeout = 1000 })}, "", "unknown: its CPU was 85 % busy over the cycle; in the peak it answered 3,200/s of 4,800/s that arrived"},
+		{"who was full throughout was full in the peak", overload, []func(*result.Slice){behind, serverBusy(.97)}, "server", "its CPU 97 % busy"},
+		{"a limit is told with it", overload, []func(*result.Slice){behind, serverBusy(.4), limited("workers", 16, .7)}, "", "unknown: its CPU was 40 % busy over the cycle, its limit of 16 70 % taken; in the peak it answered 3,200/s of 4,800/s that arrived"},
+		{"a CPU that nobody saw", overload, []func(*result.Slice){behind, unseen}, "", "unknown: its CPU was not seen; in the peak it answered 3,200/s of 4,800/s that arrived"},
+		{"a burst that is worked off in the pause", burst, []func(*result.Slice){met(1, []int64{2000, 0, 0, 0}, []int64{1200, 800, 0, 0}), serverBusy(.3)}, "", "unknown: its CPU was 30 % busy over the cycle; in the peak it answered 4,800/s of 8,000/s that arrived"},
+		{"one whose answers take their time", burst, []func(*result.Slice){met(1, []int64{2000, 0, 0, 0}, []int64{1200, 800, 0, 0}), working(100_000), serverBusy(.3)}, "load", "2,000/s arrived"},
+		{"a record without answers by the time that they came", overload, []func(*result.Slice){behind, serverBusy(.85), load(func(l *result.Load) { l.Series.Done = nil })}, "load", "2,670/s arrived"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cells, _, _ := Analyse(tt.exp, rounds("pool", 3, tt.change...))
+			if c := cells[2]; c.BoundBy != tt.by || c.BoundByWhy != tt.why {
+				t.Errorf("bound by %q: %q, want %q: %q", c.BoundBy, c.BoundByWhy, tt.by, tt.why)
 			}
 		})
 	}
@@ -448,16 +596,22 @@ func TestValidity(t *testing.T) {
 			"Little's law is off by 8.0 %: so much of the clients' time was their own, between requests; a faster client would ask for more"},
 		{"a per cent of it is what clients take", rounds("pool", 3, load(func(l *result.Load) { l.LittleResidual = 0.01 })), true, ""},
 		{"latencies that differ from what was under way", rounds("pool", 3, load(func(l *result.Load) { l.InFlightUs, l.RecordedUs, l.LittleResidual = 3_200_000, 3_000_000, .0625 })), false,
-			"Little's law fails by 6.2 %: so much do the recorded requests differ from those that were counted under way; the latencies are wrong"},
+			"Little's law fails by 6.2 %: so much does the time that requests were recorded for differ from the time that a separate count saw them under way: some were recorded wrongly, or not at all"},
 		{"latencies that differ a little from it", rounds("pool", 3, load(func(l *result.Load) { l.InFlightUs, l.RecordedUs, l.LittleResidual = 3_200_000, 3_136_000, .02 })), true,
-			"Little's law is off by 2.0 %: so much do the recorded requests differ from those that were counted under way"},
+			"Little's law is off by 2.0 %: so much does the time that requests were recorded for differ from the time that a separate count saw them under way"},
 		{"both: the larger is the clients' own time", rounds("pool", 3, load(func(l *result.Load) { l.InFlightUs, l.RecordedUs, l.LittleResidual = 3_200_000, 3_136_000, .03 })), true,
-			"Little's law is off by 2.0 %: so much do the recorded requests differ from those that were counted under way | " +
+			"Little's law is off by 2.0 %: so much does the time that requests were recorded for differ from the time that a separate count saw them under way | " +
 				"Little's law is off by 3.0 %: so much of the clients' time was their own, between requests; a faster client would ask for more"},
 		{"clients that got no connection", rounds("pool", 3, load(func(l *result.Load) { l.ClientsConnected = 60 })), false,
 			"only 60 of 64 clients got a connection in the median slice: this is not the load that was asked for"},
-		{"clients that got none for a reason", rounds("pool", 1, load(func(l *result.Load) { l.ClientsConnected, l.Errors.Refused = 60, 4 })), true,
-			"only 60 of 64 clients got a connection in the worst slice"},
+		{"one that failed for another reason explains nothing", rounds("pool", 3, load(func(l *result.Load) { l.ClientsConnected, l.Errors.Reset = 60, 1 })), false,
+			"only 60 of 64 clients got a connection in the median slice: this is not the load that was asked for"},
+		{"where most failed it is that", rounds("pool", 1, load(func(l *result.Load) { l.ClientsConnected, l.Errors.Refused = 60, 1200 })), false,
+			"75.0 % of requests failed (1,200 refused): what was answered says little"},
+		{"connects that came to nothing", rounds("pool", 2, load(func(l *result.Load) { l.ConnectionsAsked, l.Connections, l.Errors.Other = 410, 400, 4 })), true,
+			"only 800 of 820 connections that were begun were established, and no refusal, reset or timeout says why"},
+		{"those that were refused are told as such", rounds("pool", 2, load(func(l *result.Load) { l.ConnectionsAsked, l.Connections, l.Errors.Refused = 404, 400, 4 })), true, ""},
+		{"those that were under way at the end may have become one", rounds("pool", 2, load(func(l *result.Load) { l.ConnectionsAsked, l.Connections, l.Unfinished = 464, 400, 64 })), true, ""},
 		{"clients that got none in one slice", rounds("pool", 3, load(func(l *result.Load) { l.ClientsConnected = 64 }), inRound(1, load(func(l *result.Load) { l.ClientsConnected = 60 }))), true,
 			"only 60 of 64 clients got a connection in the worst slice"},
 		{"more work than there are clients", rounds("pool", 3, requests(900)), false,
@@ -539,8 +693,13 @@ func TestValidityOfOpenLoops(t *testing.T) {
 			"the clients sent 96.0 % of the requests that were due: this is not the load that was asked for"},
 		{"one in a thousand is due in the last moment", rounds("pool", 4, load(func(l *result.Load) { l.Due, l.Sent = 1000, 996 })), true, ""},
 		{"clients always late by a millisecond send what they should", rounds("pool", 4, scheduled(1000, time.Millisecond), load(func(l *result.Load) { l.Sent = 980 })), true, ""},
-		{"those that waited for a connection are another matter", rounds("pool", 4, load(func(l *result.Load) { l.Due, l.Sent, l.Delayed = 1000, 900, 250 })), true,
-			"1,000 requests waited in the clients for one of the connections that may be open, and count as late: raise --max-connections, or the server can't keep up"},
+		{"those that waited for a connection are another matter", rounds("pool", 4, load(func(l *result.Load) { l.Due, l.Sent, l.Delayed, l.DelayedUnsent = 1000, 900, 250, 100 })), true,
+			"1,000 requests waited in the clients for one of the connections that may be open, and count as late, 400 of them were never sent: raise --max-connections, or the server can't keep up"},
+		{"one that waited for a connection", rounds("pool", 1, load(func(l *result.Load) { l.Due, l.Sent, l.Delayed = 1000, 1000, 1 })), true,
+			"1 request waited in the clients for one of the connections that may be open, and counts as late: raise --max-connections, or the server can't keep up"},
+		{"those that waited and were sent excuse nobody", rounds("pool", 4, load(func(l *result.Load) { l.Due, l.Sent, l.Delayed = 1000, 900, 250 })), false,
+			"the clients sent 90.0 % of the requests that were due: this is not the load that was asked for | " +
+				"1,000 requests waited in the clients for one of the connections that may be open, and count as late: raise --max-connections, or the server can't keep up"},
 		{"an overload is no failure", rounds("pool", 1, load(func(l *result.Load) { l.Errors.Timeout = 600 })), true,
 			"60.0 % of requests had no answer within 1.00 s; latencies are of those that had, CPU per request counts what all cost"},
 		{"what fails besides is", rounds("pool", 1, load(func(l *result.Load) { l.Errors.Timeout, l.Errors.Reset = 500, 100 })), true,
@@ -609,7 +768,7 @@ func TestUnable(t *testing.T) {
 	c := cell(t, append(append(rounds("pool", 1, phase(result.PhasePilot), requests(0)), held(-1, 1000, 1, 0)...), result.Slice{Label: "pool", Phase: result.PhasePilot, Unable: why}))
 	want := result.Cell{
 		Label: "pool", Model: "pool:workers=16,queue=0,when-full=wait", Display: "pool:workers=16",
-		HeldAsked: 1000, HeldAnswered: 1, HeldAnsweredAgain: 1, BytesPerHeldConnection: &result.Spread{Median: 8_000, Low: 8_000, High: 8_000, N: 1},
+		HeldAsked: 1000, HeldAnswered: 1, HeldAnsweredAgain: 1,
 		Unable: why, BoundByWhy: "can't take part: " + why,
 	}
 	if diff := cmp.Diff(want, c); diff != "" {

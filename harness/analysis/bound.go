@@ -80,7 +80,9 @@ func entryOf(exp result.Experiment, label string) result.Entry {
 // Little's law is the throughput itself, or what arrived. Both processes of a
 // conversation of short turns can be at 80 % without either being the
 // bottleneck; nothing more is claimed then. And nothing at all is where a
-// server might have been full without anybody seeing it.
+// server fell behind what arrived, or might have been full without anybody
+// seeing it, or where as many connections were open as may be: whoever keeps
+// them is slow, and that may be anybody.
 func (o *observation) bound() {
 	c := o.cell
 	switch {
@@ -98,10 +100,9 @@ func (o *observation) bound() {
 		c.BoundByWhy = o.latenessInWords()
 	case o.most(limitFull):
 		c.BoundBy = byLimit
-		c.BoundByWhy = limitInWords(*c.Limit)
+		c.BoundByWhy = limitInWords(*c.Limit, o.working())
 	case o.open && o.most(mostlyDelayed):
-		c.BoundBy = byClients
-		c.BoundByWhy = "most requests waited for one of their connections"
+		c.BoundByWhy = "unknown: all connections that may be open were taken"
 	case c.LatencyUs == nil:
 		c.BoundByWhy = "nothing was answered"
 	case o.open:
@@ -117,22 +118,39 @@ func (o *observation) bound() {
 }
 
 // boundOpen is what remains of an open loop. It asks for no more than what
-// arrives; that is what bound a server that answered it all. One that may have
-// been full unseen must have done so within the windows: requests that wait in
-// it for longer are answered in the end as well.
+// arrives; that is what bound a server that answered it all, and as fast as it
+// came. Where one didn't, something was full: unseen, or not all the time.
 func (o *observation) boundOpen() {
 	c := o.cell
 	failed := c.Errors.Total()
+	intended := c.IntendedPerS
 	unseen := !o.most(serverSeen) || o.entry.Foreign()
-	switch intended := c.IntendedPerS; {
-	case float64(failed) > muchFailed*float64(failed+o.answered):
-		c.BoundByWhy = "unknown: nothing was full throughout"
-	case unseen && (intended == nil || float64(c.Requests) < busy*float64(o.due)*float64(o.perArrival())):
-		c.BoundByWhy = "unknown: it fell behind, and its limits aren't seen"
-	case intended == nil: // of a record that doesn't say
+	unknown := func(what string) {
+		c.BoundByWhy = "unknown: " + what + ", and nothing was full"
+		if unseen {
+			c.BoundByWhy = "unknown: " + what + ", and its limits aren't seen"
+		}
+	}
+	if why := o.behindInPeak(); why != "" {
+		c.BoundByWhy = why
+		return
+	}
+	if float64(failed) > muchFailed*float64(failed+o.answered) {
+		unknown("requests failed")
+		return
+	}
+	switch pace := o.pace(); {
+	case intended == nil && unseen: // of a record that doesn't say
+		c.BoundByWhy = "unknown: its limits aren't seen"
+	case intended == nil:
 		c.BoundBy, c.BoundByWhy = byLoad, "no more was asked for"
-	case o.exp.Load.Loop == scenario.LoopPartlyOpen:
-		c.BoundBy, c.BoundByWhy = byLoad, result.Significant(intended.Median)+" sessions/s arrived"
+	case pace == fellBehind:
+		unknown("it fell behind")
+	case pace == untold:
+		c.BoundByWhy = fmt.Sprintf("unknown: slices of %s are too short to tell whether it kept up", result.Micros(o.spanUs))
+	case o.perArrival() > 1:
+		c.BoundBy = byLoad
+		c.BoundByWhy = fmt.Sprintf("%s sessions/s arrived (%s requests/s)", result.Significant(intended.Median), result.Significant(intended.Median*float64(o.perArrival())))
 	default:
 		c.BoundBy, c.BoundByWhy = byLoad, result.Significant(intended.Median)+"/s arrived"
 	}
@@ -175,7 +193,11 @@ func cpuTime(s result.Slice) float64 {
 	if s.Server != nil {
 		n += s.Server.CPUs
 	}
-	return (float64(s.SettleUs) + s.Load.WindowUs) * float64(max(n, 1))
+	over := float64(s.Host.WallUs) // from before the slice until the server was idle again
+	if over == 0 {
+		over = float64(s.SettleUs) + s.Load.WindowUs // of a record that doesn't say
+	}
+	return over * float64(max(n, 1))
 }
 
 func serverFull(s result.Slice) bool {
@@ -201,8 +223,8 @@ func limitFull(s result.Slice) bool {
 // clientsLate reports whether the clients of an open loop were behind their
 // schedule by themselves. To wait for one of the connections that may be open
 // is not that: it is for a server that doesn't give them back. Those who did
-// are the latest, so the median of the others lies where half of the others
-// are.
+// and were sent after all are the latest, so the median of the others lies
+// where half of the others are.
 func clientsLate(s result.Slice) bool {
 	l := s.Load
 	if neverSent(l) > max(1, unsent*float64(l.Due)) {
@@ -211,21 +233,22 @@ func clientsLate(s result.Slice) bool {
 	if l.Lateness == nil || l.Latency == nil || l.Latency.Count() == 0 {
 		return false
 	}
-	n := l.Lateness.Count()
-	if n <= l.Delayed {
+	n, delayed := l.Lateness.Count(), l.Delayed-l.DelayedUnsent // of those that were sent
+	if n <= delayed {
 		return false
 	}
-	lateness := l.Lateness.Quantile(float64(n-l.Delayed) / float64(2*n))
+	lateness := l.Lateness.Quantile(float64(n-delayed) / float64(2*n))
 	return lateness >= lateUs*time.Microsecond && float64(lateness) >= lateShare*float64(l.Latency.Quantile(0.5))
 }
 
 // neverSent is how many of the requests that were due in a window the clients
 // did not send in it, though they could have: less those that waited for a
-// connection, and less those that were due so shortly before its end that even
-// clients who keep up, always late by the same little, are cut off. That little
-// is the lower quartile of lateness, for where sends pile up it grows.
+// connection until it was over, and less those that were due so shortly before
+// its end that even clients who keep up, always late by the same little, are cut
+// off. That little is the lower quartile of lateness, for where sends pile up it
+// grows.
 func neverSent(l *result.Load) float64 {
-	missing := float64(l.Due - l.Sent - l.Delayed)
+	missing := float64(l.Due - l.Sent - l.DelayedUnsent)
 	if l.Lateness != nil && l.Lateness.Count() > 0 && l.WindowUs > 0 {
 		usual := float64(l.Lateness.Quantile(0.25)) / float64(time.Microsecond)
 		missing -= float64(l.Due) * min(1, usual/l.WindowUs)
@@ -233,6 +256,8 @@ func neverSent(l *result.Load) float64 {
 	return max(0, missing)
 }
 
+// mostlyDelayed reports whether half of what was due found all connections
+// taken.
 func mostlyDelayed(s result.Slice) bool { return s.Load.Delayed > 0 && 2*s.Load.Delayed >= s.Load.Due }
 
 func (o *observation) hostInWords() string {
@@ -290,16 +315,25 @@ func cpus(n int) string {
 	return "CPU"
 }
 
+// atWork is the share of a limit's places that must have been at work, on
+// average, to call them busy. A place is also held by whoever is yet to send
+// its request, and by a connection between two: such a one is taken.
+const atWork = 0.9
+
 // limitInWords says that a limit was full. In most slices it was so for at
-// least 95 % of the time.
-func limitInWords(l result.Limit) string {
-	switch l.Name {
-	case "one at a time":
+// least 95 % of the time. Working is how many places were at work at once, 0
+// where nobody knows.
+func limitInWords(l result.Limit, working float64) string {
+	busy := working >= atWork*float64(l.Size)
+	switch {
+	case l.Name == "one at a time":
 		return l.Name
-	case "goroutines":
+	case busy && l.Name == "goroutines":
 		return fmt.Sprintf("%d of %d at work", l.Size, l.Size)
+	case busy:
+		return fmt.Sprintf("%d of %d %s busy", l.Size, l.Size, l.Name)
 	}
-	return fmt.Sprintf("%d of %d %s busy", l.Size, l.Size, l.Name)
+	return fmt.Sprintf("%d of %d %s taken", l.Size, l.Size, l.Name)
 }
 
 // loadInWords is N ÷ (R + Z/k): the clients, over the mean time that a request

@@ -10,10 +10,10 @@ import (
 
 // Bounds of what arithmetic allows.
 const (
-	// slack is the share by which a mean service time may be off: a server
+	// Slack is the share by which a mean service time may be off: a server
 	// reports it in whole microseconds, and reads its clock a moment away from
 	// the work.
-	slack = 0.05
+	Slack = 0.05
 	// chance is how often a cell that is in order may be called impossible.
 	chance = 1e-6
 )
@@ -56,7 +56,7 @@ func (o *observation) reach() {
 	}
 	c.CeilingPerS = new(ceiling * 1e6)
 	c.CeilingReached = new(x / ceiling)
-	if busy := x * s; busy > most*(1+slack+o.edges()) {
+	if busy := x * s; busy > most*(1+Slack+o.edges()) {
 		o.beyond = fmt.Sprintf("it answers more than arithmetic allows: %s/s of %s work each are %s at work at once, and %s",
 			result.Significant(x*1e6), result.Micros(s), result.Significant(busy), why)
 	}
@@ -78,6 +78,26 @@ func (o *observation) edges() float64 {
 	}
 	j := float64(len(o.seen))
 	return o.cell.ServiceUs.Max / (o.windowUs / j) * min(1, math.Sqrt(2*math.Log(1/chance)/j))
+}
+
+// working is how many requests were at work at once, on average: throughput
+// times the mean service time, by Little's law. 0 where the server doesn't say
+// how long its work took.
+func (o *observation) working() float64 {
+	var requests, took, windows float64
+	for _, s := range o.seen {
+		if h := s.Load.Service; h != nil {
+			requests += float64(h.Count())
+			took += float64(h.Sum().Microseconds())
+		}
+		windows += s.Load.WindowUs
+	}
+	mean, ok := ratio(took, requests)
+	x, ok2 := ratio(float64(o.cell.Requests), windows)
+	if !ok || !ok2 {
+		return 0
+	}
+	return x * mean
 }
 
 // perArrival is the number of requests that come with one arrival.

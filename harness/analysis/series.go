@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // together adds up the slices' series, bin by bin, and is nil where there is
 // none. Bins of another width than the first slice's can't be added to them:
 // such a slice is left out.
-func together(seen []result.Slice) *result.Series {
+func together(load scenario.Scenario, seen []result.Slice) *result.Series {
 	var all *result.Series
 	add := func(to *[]int64, from []int64) {
 		for len(*to) < len(from) {
@@ -32,6 +33,9 @@ func together(seen []result.Slice) *result.Series {
 		if one.BinUs != all.BinUs {
 			continue
 		}
+		if cycle := load.Cycle.Length().Microseconds(); cycle > 0 {
+			all.Cycles = max(all.Cycles, int64(s.Load.WindowUs/float64(cycle)+0.5))
+		}
 		add(&all.Intended, one.Intended)
 		add(&all.Answered, one.Answered)
 		add(&all.Failed, one.Failed)
@@ -47,11 +51,13 @@ type Peak struct {
 	For       time.Duration // how long it is
 	Intended  int64         // requests that were due in it, of all cycles together
 	Answered  int64         // of these, rightly and in time
-	Before    float64       // share that was answered of what was due in the cycle before it, 1 where nothing was
-	Later     float64       // share that was answered of what was due in the cycle after it, 1 where nothing was
-	Recovered bool          // it answered again all of what was due, from some time after the peak on and to the cycle's end
+	Done      int64         // right answers that came in it, whenever they were due
+	Before    float64       // share that was answered of what was due in the cycle before it; 1 where nothing was, or where that is what comes after it, too
+	Later     float64       // share that was answered of what was due after it, 1 where nothing was
+	Recovered bool          // it answered again at least 99 % of what was due, from some time after the peak on and for as long as there were arrivals
 	After     time.Duration // how long after the peak's end that began, in whole bins
-	Rest      time.Duration // how long after the peak's end the cycle goes on with arrivals; 0: nothing arrives then, and nothing can be said
+	Rest      time.Duration // how long after the peak's end there are arrivals; 0: there are none, and nothing can be said
+	Tail      time.Duration // for how long after the peak's end more answers came than requests were due: what had piled up
 	Bin       time.Duration // what times are exact to
 }
 
@@ -89,40 +95,85 @@ func PeakOf(load scenario.Scenario, s *result.Series) (p Peak, ok bool) {
 		}
 	}
 	bins := min(len(s.Intended), len(s.Answered))
-	sum := func(from, to int) (intended, answered int64) {
-		for i := max(0, from); i < min(to, bins); i++ {
-			intended += s.Intended[i]
-			answered += s.Answered[i]
-		}
-		return intended, answered
-	}
 	// A bin belongs to the phase in which it begins.
-	first, next := int(ceil(from, s.BinUs)), int(ceil(to, s.BinUs))
-	p = Peak{Times: float64(highest) / 1000, For: phases[at].For.Duration(), Bin: time.Duration(s.BinUs) * time.Microsecond, Before: 1, Later: 1}
-	p.Intended, p.Answered = sum(first, next)
+	first, next := min(int(ceil(from, s.BinUs)), bins), min(int(ceil(to, s.BinUs)), bins)
+	before, during, after := count(s, 0, first), count(s, first, next), count(s, next, bins)
+	p = Peak{
+		Times: float64(highest) / 1000, For: phases[at].For.Duration(), Bin: time.Duration(s.BinUs) * time.Microsecond,
+		Intended: sum(during.due), Answered: sum(during.good), Done: sum(during.done), Before: 1, Later: 1,
+	}
 	if p.Intended == 0 {
 		return Peak{}, false
 	}
-	if due, answered := sum(0, first); due > 0 {
-		p.Before = share(answered, due)
+	switch due := sum(before.due); {
+	case due == 0:
+	case sum(after.due) == 0 && s.Cycles > 1:
+		// The peak ends the cycle, and what comes after it is the beginning of the
+		// next, but for that of the first.
+		after = after.and(before)
+	default:
+		p.Before = share(sum(before.good), due)
 	}
-	due, answered := sum(next, bins)
-	if due == 0 {
+	p.Tail = p.Bin * time.Duration(tail(during, after))
+	for i, n := range after.due {
+		if n > 0 {
+			p.Rest = p.Bin * time.Duration(i+1)
+		}
+	}
+	if p.Rest == 0 {
 		return p, true
 	}
-	p.Later, p.Rest = share(answered, due), time.Duration(bins-next)*p.Bin
-	for i := next; i < bins; i++ {
-		now, good := sum(i, i+1)
-		due, answered := sum(i, bins)
+	p.Later = share(sum(after.good), sum(after.due))
+	for i, now := range after.due {
+		due, good := sum(after.due[i:]), sum(after.good[i:])
 		if due == 0 { // to have answered all of nothing is no recovery
 			break
 		}
-		if now > 0 && share(good, now) >= all && share(answered, due) >= all {
-			p.Recovered, p.After = true, time.Duration(i-next)*p.Bin
+		if now > 0 && share(after.good[i], now) >= all && share(good, due) >= all {
+			p.Recovered, p.After = true, time.Duration(i)*p.Bin
 			break
 		}
 	}
 	return p, true
+}
+
+// Counts are some bins of a series.
+type counts struct{ due, good, done []int64 }
+
+func count(s *result.Series, from, to int) (c counts) {
+	for i := from; i < to; i++ {
+		c.due, c.good = append(c.due, s.Intended[i]), append(c.good, s.Answered[i])
+		done := s.Intended[i] // where a record doesn't say
+		if i < len(s.Done) {
+			done = s.Done[i]
+		}
+		c.done = append(c.done, done)
+	}
+	return c
+}
+
+func (c counts) and(o counts) counts {
+	return counts{slices.Concat(c.due, o.due), slices.Concat(c.good, o.good), slices.Concat(c.done, o.done)}
+}
+
+// tail is for how many bins after a peak more answers come than requests are due:
+// by more than chance makes of Poisson arrivals (three standard deviations), and
+// than a hundredth of what a bin of the peak held.
+func tail(during, after counts) (bins int) {
+	least := float64(sum(during.due)) / float64(len(during.due)) / 100
+	for i, due := range after.due {
+		if float64(after.done[i]-due) <= max(least, 3*math.Sqrt(float64(due))) {
+			return i
+		}
+	}
+	return len(after.due)
+}
+
+func sum(xs []int64) (n int64) {
+	for _, x := range xs {
+		n += x
+	}
+	return n
 }
 
 func ceil(x, by int64) int64 { return (x + by - 1) / by }
@@ -134,16 +185,22 @@ func share(of, whole int64) float64 {
 	return float64(of) / float64(whole)
 }
 
-// Fold makes at most n bins of a series, by adding up neighbours, all of one
-// width: for a reader, who can't take in 60 of them.
-func Fold(s result.Series, n int) result.Series {
+// Fold makes at most n bins of a series, by adding up neighbours: for a reader,
+// who can't take in 60 of them. All are of one width where one that is less than
+// twice the narrowest does it, without making one of all; else the last is
+// narrower, as wide as lastUs says.
+func Fold(s result.Series, n int) (folded result.Series, lastUs int64) {
 	bins := len(s.Intended)
-	by := 1
-	for by < bins && (bins+by-1)/by > n {
-		by++
+	if bins == 0 {
+		return s, s.BinUs
 	}
-	for by < bins && bins%by != 0 { // a last one that is narrower would look like a loss
-		by++
+	least := max(1, (bins+n-1)/n)
+	by := least
+	for bins%by != 0 {
+		if by++; by >= min(2*least, bins) {
+			by = least
+			break
+		}
 	}
 	fold := func(xs []int64) (out []int64) {
 		for c := range slices.Chunk(xs, by) {
@@ -155,7 +212,8 @@ func Fold(s result.Series, n int) result.Series {
 		}
 		return out
 	}
+	lastUs = s.BinUs * int64(bins-(bins-1)/by*by)
 	return result.Series{
-		BinUs: s.BinUs * int64(by), Intended: fold(s.Intended), Answered: fold(s.Answered), Failed: fold(s.Failed), Done: fold(s.Done),
-	}
+		BinUs: s.BinUs * int64(by), Cycles: s.Cycles, Intended: fold(s.Intended), Answered: fold(s.Answered), Failed: fold(s.Failed), Done: fold(s.Done),
+	}, lastUs
 }

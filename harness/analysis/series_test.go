@@ -35,11 +35,15 @@ func TestPeak(t *testing.T) {
 		return s
 	}
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-	peak := Peak{Times: 1.5, For: time.Second, Intended: 400, Bin: ms(250), Before: 1, Later: 1, Rest: time.Second}
+	peak := Peak{Times: 1.5, For: time.Second, Intended: 400, Done: 400, Bin: ms(250), Before: 1, Later: 1, Rest: time.Second}
 	with := func(change func(*Peak)) *Peak {
 		p := peak
 		change(&p)
 		return &p
+	}
+	of := func(s *result.Series, cycles int64) *result.Series {
+		s.Cycles = cycles
+		return s
 	}
 	tests := []struct {
 		name   string
@@ -61,11 +65,25 @@ func TestPeak(t *testing.T) {
 			with(func(p *Peak) { p.Answered, p.Before, p.Recovered = 250, .9, true })},
 		{"nothing was due at the end: that is no recovery", overload,
 			during(func(s *result.Series) { s.Intended[11], s.Intended[10] = 0, 0 }, 100, 100, 100, 100, 100, 100, 100, 100, 50, 50, 0, 0),
-			with(func(p *Peak) { p.Answered, p.Later = 400, .5 })},
+			with(func(p *Peak) { p.Answered, p.Later, p.Rest = 400, .5, ms(500) })}, // nothing is due after that
 		{"a burst, and then nothing", "500ms*1,500ms*0", during(func(s *result.Series) { s.Intended[2], s.Intended[3] = 0, 0 }, 100, 80, 0, 0),
-			&Peak{Times: 1, For: ms(500), Intended: 200, Answered: 180, Bin: ms(250), Before: 1, Later: 1}},
+			&Peak{Times: 1, For: ms(500), Intended: 200, Answered: 180, Done: 200, Bin: ms(250), Before: 1, Later: 1}},
+		{"a burst that is answered in the pause after it", "500ms*1,750ms*0",
+			during(func(s *result.Series) {
+				s.Intended[2], s.Intended[3], s.Intended[4], s.Done = 0, 0, 0, []int64{60, 60, 60, 20, 0}
+			}, 100, 100, 0, 0, 0),
+			&Peak{Times: 1, For: ms(500), Intended: 200, Answered: 200, Done: 120, Bin: ms(250), Before: 1, Later: 1, Tail: ms(500)}},
+		{"what has piled up is worked off while all is answered again", overload,
+			during(func(s *result.Series) { s.Done = []int64{100, 100, 100, 100, 60, 60, 60, 60, 160, 160, 129, 99} }, 100, 100, 100, 100, 100, 90, 90, 90, 100, 100, 100, 100),
+			with(func(p *Peak) { p.Answered, p.Done, p.Recovered, p.Tail = 370, 240, true, ms(500) })}, // 129 is within three standard deviations
+		{"a peak at the end of the only cycle", "1s*0.5,500ms*1.5", of(series(100, 100, 100, 80, 50, 50), 1),
+			&Peak{Times: 1.5, For: ms(500), Intended: 200, Answered: 100, Done: 200, Bin: ms(250), Before: .95, Later: 1}},
+		{"of several cycles what comes before it comes after it as well", "1s*0.5,500ms*1.5", of(series(50, 100, 100, 100, 50, 50), 3),
+			&Peak{Times: 1.5, For: ms(500), Intended: 200, Answered: 100, Done: 200, Bin: ms(250), Before: 1, Later: .875, Recovered: true, After: ms(250), Rest: time.Second}},
+		{"with a pause between", "1s*0.5,250ms*1.5,250ms*0", of(during(func(s *result.Series) { s.Intended[5] = 0 }, 50, 100, 100, 100, 50, 0), 3),
+			&Peak{Times: 1.5, For: ms(250), Intended: 100, Answered: 50, Done: 100, Bin: ms(250), Before: 1, Later: .875, Recovered: true, After: ms(500), Rest: ms(1250)}},
 		{"a phase that ends within a bin", "1100ms*0.5,900ms*1.5", series(100, 100, 100, 100, 100, 50, 50, 50),
-			&Peak{Times: 1.5, For: ms(900), Intended: 300, Answered: 150, Bin: ms(250), Before: 1, Later: 1}},
+			&Peak{Times: 1.5, For: ms(900), Intended: 300, Answered: 150, Done: 300, Bin: ms(250), Before: 1, Later: 1}},
 		{"a rate that doesn't vary", "", series(100, 100), nil},
 		{"no series", overload, nil, nil},
 		{"nothing was due in the peak", overload, &result.Series{BinUs: 250_000, Intended: make([]int64, 12), Answered: make([]int64, 12)}, nil},
@@ -99,22 +117,32 @@ func TestSeriesOfSlicesAreAdded(t *testing.T) {
 }
 
 func TestFold(t *testing.T) {
-	s := result.Series{BinUs: 50, Intended: []int64{1, 2, 3, 4, 5, 6}, Answered: []int64{1, 1, 1, 1, 1, 1}}
 	for _, tt := range []struct {
-		name     string
-		n        int
-		binUs    int64
-		intended []int64
+		name        string
+		bins, n     int
+		width, last int64 // of a part, and of the last, in bins
+		parts       int
 	}{
-		{"as many as there are stay", 6, 50, []int64{1, 2, 3, 4, 5, 6}},
-		{"two in one", 3, 100, []int64{3, 7, 11}},
-		{"none is narrower than the others", 4, 100, []int64{3, 7, 11}},
-		{"all in one", 1, 300, []int64{21}},
+		{"as many as there are stay", 6, 6, 1, 1, 6},
+		{"two in one", 6, 3, 2, 2, 3},
+		{"none is narrower than the others", 6, 4, 2, 2, 3},
+		{"nor where a few more in each do it", 49, 12, 7, 7, 7},
+		{"a prime number of them leaves a narrower last", 53, 12, 5, 3, 11},
+		{"all in one", 6, 1, 6, 6, 1},
+		{"a prime number of them in two", 7, 2, 4, 3, 2},
+		{"none", 0, 3, 1, 1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := Fold(s, tt.n)
-			if got.BinUs != tt.binUs || !cmp.Equal(got.Intended, tt.intended) {
-				t.Errorf("bins of %d µs: %v, want %d µs: %v", got.BinUs, got.Intended, tt.binUs, tt.intended)
+			s := result.Series{BinUs: 50}
+			for i := range tt.bins {
+				s.Intended, s.Answered = append(s.Intended, int64(i)), append(s.Answered, 1)
+			}
+			got, last := Fold(s, tt.n)
+			if got.BinUs != 50*tt.width || last != 50*tt.last || len(got.Intended) != tt.parts || sum(got.Intended) != sum(s.Intended) || sum(got.Answered) != sum(s.Answered) {
+				t.Errorf("bins of %d µs, the last %d µs: %v, want %d parts of %d µs and %d µs", got.BinUs, last, got.Intended, tt.parts, 50*tt.width, 50*tt.last)
+			}
+			if tt.parts > 1 && got.Intended[0] != sum(s.Intended[:tt.width]) {
+				t.Errorf("the first part is %d", got.Intended[0])
 			}
 		})
 	}

@@ -35,7 +35,7 @@ const (
 	mostFailed = 0.50 // ... from which the rest says nothing any more
 
 	fewest        = 6     // requests below which not even a median has an interval: stats.MinSamples
-	unconnected   = 0.01  // share of clients that had no connection at all, from which the load was not what was asked for
+	unconnected   = 0.01  // share of clients that had no connection at all, from which the load was not what was asked for; and of connects that came to nothing
 	muchTaken     = 0.02  // share of the CPUs' time that the host, or other processes, took
 	muchSentAgain = 0.001 // segments that were sent again, over requests: p99.9 is made of them
 )
@@ -101,13 +101,13 @@ var rules = []rule{
 		if o.off() <= mostOff {
 			return ""
 		}
-		return fmt.Sprintf("Little's law fails by %.1f %%: so much do the recorded requests differ from those that were counted under way; the latencies are wrong", 100*o.off())
+		return fmt.Sprintf("Little's law fails by %.1f %%: so much does the time that requests were recorded for differ from the time that a separate count saw them under way: some were recorded wrongly, or not at all", 100*o.off())
 	}},
 	{"latencies hardly add up", false, func(o *observation) string {
 		if x := o.off(); x <= muchOff || x > mostOff {
 			return ""
 		}
-		return fmt.Sprintf("Little's law is off by %.1f %%: so much do the recorded requests differ from those that were counted under way", 100*o.off())
+		return fmt.Sprintf("Little's law is off by %.1f %%: so much does the time that requests were recorded for differ from the time that a separate count saw them under way", 100*o.off())
 	}},
 	{"time is unaccounted for", true, func(o *observation) string {
 		if o.own() <= mostOwn {
@@ -137,12 +137,23 @@ var rules = []rule{
 		if o.delayed == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%s waited in the clients for one of the connections that may be open, and count as late: raise --max-connections, or the server can't keep up",
-			counted(int(o.delayed), o.arrival()))
+		count := "count"
+		if o.delayed == 1 {
+			count = "counts"
+		}
+		words := fmt.Sprintf("%s waited in the clients for one of the connections that may be open, and %s as late", counted(int(o.delayed), o.arrival()), count)
+		if n := o.delayedUnsent; n > 0 {
+			was := "were"
+			if n == 1 {
+				was = "was"
+			}
+			words += fmt.Sprintf(", %s of them %s never sent", result.Thousands(n), was)
+		}
+		return words + ": raise --max-connections, or the server can't keep up"
 	}},
 	{"clients without a connection", true, func(o *observation) string {
 		n, of := o.connected(false)
-		if float64(of-n) <= unconnected*float64(of) || o.cell.Errors.Total() > 0 { // which says why
+		if float64(of-n) <= unconnected*float64(of) || o.failedShare() > mostFailed { // which says why
 			return ""
 		}
 		return fmt.Sprintf("only %s of %s got a connection in the median slice: this is not the load that was asked for",
@@ -151,10 +162,17 @@ var rules = []rule{
 	{"a client without a connection", false, func(o *observation) string {
 		n, of := o.connected(true)
 		median, _ := o.connected(false)
-		if n == of || float64(of-median) > unconnected*float64(of) && o.cell.Errors.Total() == 0 { // said
+		if n == of || float64(of-median) > unconnected*float64(of) { // said, or by what failed
 			return ""
 		}
 		return fmt.Sprintf("only %s of %s got a connection in the worst slice", result.Thousands(n), counted(int(of), "client"))
+	}},
+	{"connects that came to nothing", false, func(o *observation) string {
+		if float64(o.fruitless) <= unconnected*float64(o.asked) {
+			return ""
+		}
+		return fmt.Sprintf("only %s of %s that were begun were established, and no refusal, reset or timeout says why",
+			result.Thousands(o.established), counted(int(o.asked), "connection"))
 	}},
 	{"more than there can be", true, func(o *observation) string { return o.beyond }},
 	{"histograms overflowed", true, func(o *observation) string {

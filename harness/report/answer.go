@@ -254,39 +254,54 @@ func (a *answer) standing(c result.Cell) string {
 		if c.ServiceUs != nil && c.WaitedUs != nil && c.WaitedUs.Mean <= 0.1*c.ServiceUs.Mean {
 			return fmt.Sprintf("%s answers all that the clients ask for: %s.", n, split(c))
 		}
-		return fmt.Sprintf("%s: %s; %s.", n, notFull(c), split(c))
+		return fmt.Sprintf("%s: %s; %s.", n, a.notFull(c), split(c))
 	case "":
 		// Measured, and what bound it is not known.
 		if open(a.exp) {
-			return fmt.Sprintf("%s %s; %s; %s.", n, a.kept(c), notFull(c), split(c))
+			return fmt.Sprintf("%s %s; %s; %s.", n, a.kept(c), a.notFull(c), split(c))
 		}
-		return fmt.Sprintf("%s: %s; %s.", n, notFull(c), split(c))
+		return fmt.Sprintf("%s: %s; %s.", n, a.notFull(c), split(c))
 	}
 	return ""
 }
 
 // reached is how far arithmetic let a model go that was at its limit: its
 // places over the time that work takes. The rest is passed between two
-// connections.
+// connections. It says nothing where that time was not measured, where something
+// else allows less, or where the two don't agree.
 func reached(c result.Cell) string {
-	if c.CeilingPerS == nil || c.CeilingReached == nil {
+	if c.Limit == nil || c.ServiceUs == nil || !(c.ServiceUs.Mean > 0) || c.CeilingPerS == nil || c.CeilingReached == nil {
 		return ""
 	}
-	return fmt.Sprintf("; %.0f %% of the %s/s that it allows", 100*min(1, *c.CeilingReached), result.Significant(*c.CeilingPerS))
+	allowed := float64(c.Limit.Size) / c.ServiceUs.Mean * 1e6
+	share := *c.CeilingReached
+	if *c.CeilingPerS < 0.999*allowed || share > 1+analysis.Slack {
+		return ""
+	}
+	if share > 1 {
+		return fmt.Sprintf("; about 100 %% of the %s/s that it allows", result.Significant(allowed))
+	}
+	return fmt.Sprintf("; %.0f %% of the %s/s that it allows", 100*share, result.Significant(allowed))
 }
 
 // kept is how a server met what arrived, and the clients their schedule.
 func (a *answer) kept(c result.Cell) string {
-	if c.IntendedPerS == nil || c.ThroughputPerS == nil {
+	if c.IntendedPerS == nil || c.ThroughputPerS == nil || c.Due == 0 {
 		return "met what arrived"
 	}
-	due, answered := c.IntendedPerS.Median, c.ThroughputPerS.Median
-	s := fmt.Sprintf("answered all %s requests/s that arrived", result.Significant(due))
+	rate, answered := result.Significant(c.IntendedPerS.Median), result.Significant(c.ThroughputPerS.Median)
+	var s string
 	switch {
 	case a.exp.Load.Loop == scenario.LoopPartlyOpen:
-		s = fmt.Sprintf("answered %s requests/s of %s sessions/s that arrived", result.Significant(answered), result.Significant(due))
-	case c.Errors.Total() > 0 || answered < 0.95*due:
-		s = fmt.Sprintf("answered %s of %s requests/s that arrived", result.Significant(answered), result.Significant(due))
+		// Which requests of a session there were to be is not known of one that the
+		// window's end cut short.
+		s = fmt.Sprintf("answered %s requests/s of %s sessions/s (%s requests/s) that arrived", answered, rate,
+			result.Significant(c.IntendedPerS.Median*float64(a.exp.Load.RequestsPerConnection)))
+	default:
+		s = a.keptOf(c, rate)
+		if behind := c.ThroughputPerS.Median < 0.95*c.IntendedPerS.Median && float64(c.Requests) < 0.95*float64(c.Due); behind && c.LatencyUs != nil && float64(c.LatencyUs.N) > 1.05*float64(c.Requests) {
+			s += fmt.Sprintf(" in the end, %s/s of them while they arrived", answered)
+		}
 	}
 	if l := c.SendLatenessUs; l != nil && l.P50 != nil {
 		s += fmt.Sprintf(" (sent %s late in the median)", result.Micros(*l.P50))
@@ -294,9 +309,38 @@ func (a *answer) kept(c result.Cell) string {
 	return s
 }
 
-// notFull says what was seen not to be the bottleneck, with how busy it was.
-func notFull(c result.Cell) string {
+// keptOf is how many requests of an open loop were answered of those that were
+// due, however late.
+func (a *answer) keptOf(c result.Cell, rate string) string {
+	n, cut := int64(0), 1.0
+	if p := c.LatencyUs; p != nil {
+		n, cut = p.N, p.Censored-p.TimedOut
+	}
+	if n >= c.Due {
+		return fmt.Sprintf("answered all %s requests/s that arrived", rate)
+	}
+	missing := float64(c.Due-n) / float64(c.Due)
+	s := fmt.Sprintf("answered %s %% of the %s requests/s that arrived", shareOf(n, c.Due), rate)
+	if cut > missing/2 { // hung up on, or never sent
+		s += " by the end of the window"
+	}
+	return s
+}
+
+// notFull says what was seen not to be the bottleneck, with how busy it was. Of a
+// load that varies that is a mean over its cycle: what is not full on average may
+// have been at its height.
+func (a *answer) notFull(c result.Cell) string {
 	clients, server := c.ClientCPUUtilisation, c.ServerCPUUtilisation
+	if !a.exp.Load.Cycle.IsZero() {
+		switch {
+		case server != nil && clients != nil:
+			return fmt.Sprintf("over the whole cycle its CPU was %.0f %% busy and the clients' %.0f %%", 100*server.Median, 100*clients.Median)
+		case clients != nil:
+			return fmt.Sprintf("over the whole cycle the clients' CPU was %.0f %% busy, its own was not seen", 100*clients.Median)
+		}
+		return "how busy any CPU was, was not seen"
+	}
 	switch {
 	case server != nil && clients != nil:
 		return fmt.Sprintf("neither its CPU (%.0f %% busy) nor the clients' (%.0f %%) was full", 100*server.Median, 100*clients.Median)
@@ -306,15 +350,25 @@ func notFull(c result.Cell) string {
 	return "no CPU was seen full"
 }
 
-// split is how a request's time divides, on average.
+// split is how a request's time divides, on average. What passes beside the work
+// is waiting for a turn where a CPU or a limit was full; else it may be anything:
+// the connect, the way there and back, a late send.
 func split(c result.Cell) string {
-	switch {
-	case c.ServiceUs != nil && c.WaitedUs != nil:
-		return fmt.Sprintf("on average a request waits %s for its turn and %s for its work", result.Micros(c.WaitedUs.Mean), result.Micros(c.ServiceUs.Mean))
-	case c.LatencyUs != nil:
-		return fmt.Sprintf("a request takes %s on average", result.Micros(c.LatencyUs.Mean))
+	request := "a request"
+	if p := c.LatencyUs; p != nil && p.Censored > 0.01 {
+		request = "a request that was answered"
 	}
-	return "how long a request takes was not seen"
+	switch {
+	case c.ServiceUs != nil && c.WaitedUs != nil && (c.BoundBy == "server" || c.BoundBy == "limit"):
+		return fmt.Sprintf("on average %s waits %s for its turn and %s for its work", request, result.Micros(c.WaitedUs.Mean), result.Micros(c.ServiceUs.Mean))
+	case c.ServiceUs != nil && c.WaitedUs != nil:
+		return fmt.Sprintf("on average %s spends %s beside its work of %s", request, result.Micros(c.WaitedUs.Mean), result.Micros(c.ServiceUs.Mean))
+	case c.LatencyUs != nil:
+		return fmt.Sprintf("%s takes %s on average", request, result.Micros(c.LatencyUs.Mean))
+	case c.Due > 0:
+		return "none of those that were due was answered"
+	}
+	return "none was answered"
 }
 
 // largeDifferences are those that the record's verdicts name.
@@ -377,7 +431,7 @@ func (a *answer) limits() {
 		case l.Name == "goroutines":
 			a.say("The limit of %s was never reached (peak %s): here %s is goroutine-per-connection.", result.Thousands(l.Size), result.Thousands(c.HeldPeak), n)
 		case l.Name == "workers":
-			a.say("Of %s's %s workers at most %s were busy: no connection waited for lack of one.", n, result.Thousands(l.Size), result.Thousands(c.HeldPeak))
+			a.say("Of %s's %s workers at most %s were taken: no connection waited for lack of one.", n, result.Thousands(l.Size), result.Thousands(c.HeldPeak))
 		default:
 			a.say("%s never reached its limit of %s %s (peak %s).", n, result.Thousands(l.Size), l.Name, result.Thousands(c.HeldPeak))
 		}
@@ -410,11 +464,14 @@ func (a *answer) peaks() {
 		case !p.Overloaded():
 			said += fmt.Sprintf(", and %s %% of those after it", shareInPercent(p.Later))
 		case p.Recovered && p.After == 0:
-			said += ", and all again as soon as the load had fallen"
+			said += ", and at least 99 % again as soon as the load had fallen"
 		case p.Recovered:
-			said += fmt.Sprintf("; from %s after the load had fallen it answered all again", span(p.After))
+			said += fmt.Sprintf("; from %s after the load had fallen it answered at least 99 %% again", span(p.After))
 		default:
 			said += fmt.Sprintf("; it had not recovered %s after the load had fallen", span(p.Rest))
+		}
+		if p.Tail > p.Bin {
+			said += fmt.Sprintf("; what had piled up was being worked off for %s after it", span(p.Tail))
 		}
 		a.say("%s.", said)
 	}
@@ -441,6 +498,21 @@ func shareInPercent(x float64) string {
 	return fmt.Sprintf("%.1f", min(99.9, 100*x))
 }
 
+// shareOf is the same of counts, with as many decimals as it takes to be neither
+// all nor, from 99 % on, a figure that hides how near it is: "84", "99.95".
+func shareOf(of, whole int64) string {
+	x := 100 * float64(of) / float64(whole)
+	if of > 0 && x < 1 {
+		return result.Significant(x)
+	}
+	decimals := 0
+	for room := 100 - x; of < whole && room < 1 && decimals < 6; room *= 10 {
+		decimals++
+	}
+	scale := math.Pow(10, float64(decimals))
+	return fmt.Sprintf("%.*f", decimals, math.Floor(x*scale)/scale)
+}
+
 // held says what the silent connections cost.
 func (a *answer) held() {
 	for _, c := range a.cells {
@@ -448,15 +520,24 @@ func (a *answer) held() {
 		if !c.Valid || c.Twin || b == nil {
 			continue
 		}
-		each := result.Thousands(int64(math.Round(b.Median)))
-		if b.N > 1 {
-			each += fmt.Sprintf(" (%s–%s in %d restarts)", result.Thousands(int64(math.Round(b.Low))), result.Thousands(int64(math.Round(b.High))), b.N)
+		bytes := func(x float64) string { return result.Thousands(int64(math.Round(x))) }
+		each := ", and its resident memory did not grow" // by more than the runtime gave back
+		if b.Median > 0 {
+			each = " at " + bytes(b.Median)
+			if b.N > 1 {
+				to := "–"
+				if b.Low < 0 {
+					to = " to "
+				}
+				each += fmt.Sprintf(" (%s%s%s in %d restarts)", bytes(b.Low), to, bytes(b.High), b.N)
+			}
+			each += " bytes of its resident memory each (without the kernel's)"
 		}
 		end := ""
 		if c.HeldLost == 0 && c.HeldAnsweredAgain > 0 {
 			end = fmt.Sprintf("; all %s that were asked once more at the end answered", result.Thousands(c.HeldAnsweredAgain))
 		}
-		a.say("%s held %s silent connections at %s bytes of memory each%s.", a.name(c), result.Thousands(c.HeldAnswered), each, end)
+		a.say("%s held %s silent connections%s%s.", a.name(c), result.Thousands(c.HeldAnswered), each, end)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func TestAnswer(t *testing.T) {
 	ref := cell("goroutine", "goroutine")
 	two := cell("goroutine#2", "goroutine", twin)
-	const fine = "goroutine answers all that the clients ask for: on average a request waits 300 µs for its turn and 10.3 ms for its work."
+	const fine = "goroutine answers all that the clients ask for: on average a request spends 300 µs beside its work of 10.3 ms."
 	const twinFine = "The twin of goroutine, the same server again, came out at 0.99 × in requests/s (rounds: 0.93–1.05 ×): differences of that size mean nothing here."
 	noWork := func(c *result.Cell) { c.ServiceUs, c.WaitedUs = nil, nil }
 	boundBy := func(by, why string) func(*result.Cell) {
@@ -44,7 +44,7 @@ func TestAnswer(t *testing.T) {
 		{"a load with work that is met", []result.Cell{ref}, nil, "goroutine", []string{fine}},
 		{"waiting of half the work is not all that was asked for",
 			[]result.Cell{cell("goroutine", "goroutine", func(c *result.Cell) { c.WaitedUs.Mean = 5_000 })}, nil, "goroutine",
-			[]string{"goroutine: neither its CPU (37 % busy) nor the clients' (42 %) was full; on average a request waits 5.00 ms for its turn and 10.3 ms for its work."}},
+			[]string{"goroutine: neither its CPU (37 % busy) nor the clients' (42 %) was full; on average a request spends 5.00 ms beside its work of 10.3 ms."}},
 		{"a load without work", []result.Cell{cell("goroutine", "goroutine", noWork)}, nil, "goroutine",
 			[]string{"goroutine: neither its CPU (37 % busy) nor the clients' (42 %) was full; a request takes 10.6 ms on average."}},
 		{"a server that isn't sampled", []result.Cell{cell("mine", "mine", noWork, func(c *result.Cell) { c.ServerCPUUtilisation = nil })}, nil, "mine",
@@ -75,7 +75,7 @@ func TestAnswer(t *testing.T) {
 		{"a limit of goroutines that never was", []result.Cell{ref, cell("errgroup", "errgroup:limit=128", limit("goroutines", 128, 64))}, nil, "goroutine",
 			[]string{fine, "The limit of 128 was never reached (peak 64): here errgroup:limit=128 is goroutine-per-connection."}},
 		{"workers that never were all busy", []result.Cell{ref, cell("pool", "pool:workers=128", limit("workers", 128, 64))}, nil, "goroutine",
-			[]string{fine, "Of pool:workers=128's 128 workers at most 64 were busy: no connection waited for lack of one."}},
+			[]string{fine, "Of pool:workers=128's 128 workers at most 64 were taken: no connection waited for lack of one."}},
 		{"a limit reached at times needs no words", []result.Cell{ref, cell("pool", "pool:workers=64", limit("workers", 64, 64))}, nil, "goroutine", []string{fine}},
 
 		{"models that do the same are told together", []result.Cell{ref, cell("pool", "pool:workers=16"), cell("errgroup", "errgroup:limit=32")},
@@ -145,12 +145,15 @@ func TestAnswerOfOtherLoads(t *testing.T) {
 		arriving(e)
 		e.Load.Loop, e.Load.Rate, e.Load.RequestsPerConnection = scenario.LoopPartlyOpen, 1200, 5
 	}
+	varying := func(e *result.Experiment) { e.Load.Cycle = named(t, "overload").Cycle }
 	foreign := func(a *result.Abilities) func(*result.Experiment) {
 		return func(e *result.Experiment) { e.Entries[0].Command, e.Entries[0].Abilities = "./mine {port}", a }
 	}
 	due := func(perS float64) func(*result.Cell) {
 		return func(c *result.Cell) {
 			c.IntendedPerS = spread(perS, perS, perS)
+			c.ThroughputPerS = spread(perS, perS, perS)
+			c.Due, c.Requests = 60_120, 60_120
 			c.BoundBy, c.BoundByWhy = "load", "6,000/s arrived"
 		}
 	}
@@ -160,7 +163,20 @@ func TestAnswerOfOtherLoads(t *testing.T) {
 	because := func(by, why string) func(*result.Cell) {
 		return func(c *result.Cell) { c.BoundBy, c.BoundByWhy = by, why }
 	}
-	const split = "on average a request waits 300 µs for its turn and 10.3 ms for its work."
+	limited := func(size int64, perS, reached float64) func(*result.Cell) {
+		return func(c *result.Cell) {
+			c.BoundBy, c.BoundByWhy = "limit", "16 of 16 workers busy"
+			c.Limit, c.CeilingPerS, c.CeilingReached, c.HeldPeak = &result.Limit{Name: "workers", Size: size}, &perS, &reached, size
+		}
+	}
+	held := func(median, low, high float64) func(*result.Cell) {
+		return func(c *result.Cell) {
+			c.HeldAsked, c.HeldAnswered, c.BytesPerHeldConnection = 1000, 1000, &result.Spread{Median: median, Low: low, High: high, N: 5}
+		}
+	}
+	const lower = "The clients were the bottleneck for mine: its requests/s are a lower bound (≥) and aren't ranked."
+	const split = "on average a request spends 300 µs beside its work of 10.3 ms."
+	const turn = "on average a request waits 300 µs for its turn and 10.3 ms for its work."
 	all := result.Abilities{Status: 200, Length: 13, KeepAlive: true, Waits: true, Spins: true, Bytes: true, Service: true, AskedUs: 10_000}
 	tests := []struct {
 		name string
@@ -170,22 +186,48 @@ func TestAnswerOfOtherLoads(t *testing.T) {
 	}{
 		{"all that arrived", []func(*result.Experiment){arriving}, []func(*result.Cell){due(6020), late(12)},
 			[]string{"mine answered all 6,020 requests/s that arrived (sent 12.0 µs late in the median); " + split}},
-		{"all but what failed", []func(*result.Experiment){arriving}, []func(*result.Cell){due(6100), func(c *result.Cell) { c.Errors.Timeout = 1 }},
-			[]string{"mine answered 6,010 of 6,100 requests/s that arrived; " + split}},
-		{"less than arrived", []func(*result.Experiment){arriving}, []func(*result.Cell){due(8000)},
-			[]string{"mine answered 6,010 of 8,000 requests/s that arrived; " + split}},
+		{"all but one", []func(*result.Experiment){arriving}, []func(*result.Cell){due(6100), func(c *result.Cell) { c.LatencyUs.N-- }},
+			[]string{"mine answered 99.998 % of the 6,100 requests/s that arrived; " + split}},
+		{"all but one in twenty-five", []func(*result.Experiment){arriving}, []func(*result.Cell){due(6100), func(c *result.Cell) { c.LatencyUs.N -= 2405 }},
+			[]string{"mine answered 95 % of the 6,100 requests/s that arrived; " + split}},
+		{"less than arrived, since they gave up", []func(*result.Experiment){arriving}, []func(*result.Cell){due(8000), func(c *result.Cell) { c.LatencyUs.N, c.LatencyUs.Censored, c.LatencyUs.TimedOut = 45_090, .25, .25 }},
+			[]string{"mine answered 75 % of the 8,000 requests/s that arrived; on average a request that was answered spends 300 µs beside its work of 10.3 ms."}},
+		{"less than arrived, since the window was over", []func(*result.Experiment){arriving}, []func(*result.Cell){due(8000), func(c *result.Cell) { c.LatencyUs.N, c.LatencyUs.Censored = 45_090, .25 }},
+			[]string{"mine answered 75 % of the 8,000 requests/s that arrived by the end of the window; on average a request that was answered spends 300 µs beside its work of 10.3 ms."}},
+		{"all, and long after it", []func(*result.Experiment){arriving}, []func(*result.Cell){due(8000), because("", "unknown: it fell behind, and nothing was full"), func(c *result.Cell) { c.Requests, c.ThroughputPerS = 30_060, spread(4000, 4000, 4000) }},
+			[]string{"mine answered all 8,000 requests/s that arrived in the end, 4,000/s of them while they arrived; neither its CPU (37 % busy) nor the clients' (42 %) was full; " + split}},
+		{"none of those who arrived", []func(*result.Experiment){arriving}, []func(*result.Cell){due(109), because("", "nothing was answered"), func(c *result.Cell) { c.Due, c.LatencyUs, c.ServiceUs, c.WaitedUs = 109, nil, nil, nil }},
+			[]string{"mine answered 0 % of the 109 requests/s that arrived by the end of the window; neither its CPU (37 % busy) nor the clients' (42 %) was full; none of those that were due was answered."}},
 		{"a record that doesn't say what arrived", []func(*result.Experiment){arriving}, nil,
 			[]string{"mine met what arrived; " + split}},
-		{"sessions", []func(*result.Experiment){sessions}, []func(*result.Cell){due(1200)},
-			[]string{"mine answered 6,010 requests/s of 1,200 sessions/s that arrived; " + split}},
-		{"nobody knows what bound it", []func(*result.Experiment){arriving}, []func(*result.Cell){due(8000), because("", "unknown: nothing was full throughout")},
-			[]string{"mine answered 6,010 of 8,000 requests/s that arrived; neither its CPU (37 % busy) nor the clients' (42 %) was full; " + split}},
+		{"sessions", []func(*result.Experiment){sessions}, []func(*result.Cell){due(1210), func(c *result.Cell) { c.ThroughputPerS = spread(6012, 6012, 6012) }},
+			[]string{"mine answered 6,010 requests/s of 1,210 sessions/s (6,050 requests/s) that arrived; " + split}},
+		{"nobody knows what bound it", []func(*result.Experiment){arriving}, []func(*result.Cell){due(8000), because("", "unknown: requests failed, and nothing was full")},
+			[]string{"mine answered all 8,000 requests/s that arrived; neither its CPU (37 % busy) nor the clients' (42 %) was full; " + split}},
+		{"a load that varies", []func(*result.Experiment){arriving, varying}, []func(*result.Cell){due(8000), because("", "unknown: its CPU was 37 % busy over the cycle")},
+			[]string{"mine answered all 8,000 requests/s that arrived; over the whole cycle its CPU was 37 % busy and the clients' 42 %; " + split}},
+		{"and a server that isn't seen", []func(*result.Experiment){arriving, varying}, []func(*result.Cell){due(8000), because("", "unknown"), func(c *result.Cell) { c.ServerCPUUtilisation = nil }},
+			[]string{"mine answered all 8,000 requests/s that arrived; over the whole cycle the clients' CPU was 42 % busy, its own was not seen; " + split}},
 		{"nor in a closed loop", nil, []func(*result.Cell){because("", "unknown: its CPU was not seen"), func(c *result.Cell) { c.ServerCPUUtilisation = nil }},
 			[]string{"mine: the clients' CPU was not full (42 % busy), its own was not seen; " + split}},
 		{"clients behind their schedule", []func(*result.Experiment){arriving}, []func(*result.Cell){due(6000), because("clients", "they sent 2.00 ms late, of 10.6 ms in all (medians)")},
 			[]string{"The clients could not keep to the schedule for mine (they sent 2.00 ms late, of 10.6 ms in all (medians)): a part of the latencies is theirs, and requests/s are lower bounds (≥) and aren't ranked."}},
-		{"how far a limit was used", nil, []func(*result.Cell){because("limit", "16 of 16 workers busy"), func(c *result.Cell) { c.CeilingPerS, c.CeilingReached = new(1553.4), new(0.984) }},
-			[]string{"mine was at its limit (16 of 16 workers busy; 98 % of the 1,550/s that it allows): " + split}},
+		{"how far a limit was used", nil, []func(*result.Cell){limited(16, 1553.4, 0.984)},
+			[]string{"mine was at its limit (16 of 16 workers busy; 98 % of the 1,550/s that it allows): " + turn}},
+		{"a little more than it allows is a clock's slack", nil, []func(*result.Cell){limited(16, 1553.4, 1.03)},
+			[]string{"mine was at its limit (16 of 16 workers busy; about 100 % of the 1,550/s that it allows): " + turn}},
+		{"much more is no figure to print", nil, []func(*result.Cell){limited(16, 1553.4, 1.2)},
+			[]string{"mine was at its limit (16 of 16 workers busy): " + turn}},
+		{"what arrives is not what a limit allows", []func(*result.Experiment){arriving}, []func(*result.Cell){limited(16, 1400, 1)},
+			[]string{"mine was at its limit (16 of 16 workers busy): " + turn}},
+		{"nor does anybody know without the work's time", nil, []func(*result.Cell){limited(16, 1553.4, 0.984), func(c *result.Cell) { c.ServiceUs, c.WaitedUs = nil, nil }},
+			[]string{"mine was at its limit (16 of 16 workers busy): a request takes 10.6 ms on average."}},
+		{"silent connections", nil, []func(*result.Cell){held(8000, 7900, 8100), because("clients", "x")},
+			[]string{"mine held 1,000 silent connections at 8,000 (7,900–8,100 in 5 restarts) bytes of its resident memory each (without the kernel's).", lower}},
+		{"memory that shrank in a restart", nil, []func(*result.Cell){held(80, -16, 90), because("clients", "x")},
+			[]string{"mine held 1,000 silent connections at 80 (-16 to 90 in 5 restarts) bytes of its resident memory each (without the kernel's).", lower}},
+		{"memory that didn't grow", nil, []func(*result.Cell){held(-12, -16, 90), because("clients", "x")},
+			[]string{"mine held 1,000 silent connections, and its resident memory did not grow.", lower}},
 		{"other processes disturb", nil, []func(*result.Cell){because("host", "other processes took CPU time from 9 of 9 slices")},
 			[]string{"Other processes took CPU time from mine in more than half of the slices: run it again on a quieter machine."}},
 		{"the host and other processes do", nil, []func(*result.Cell){because("host", "it and other processes took CPU time from 9 of 9 slices")},
@@ -264,6 +306,12 @@ func TestPeaks(t *testing.T) {
 		return s
 	}
 	all := []float64{1, 1, 1, 1}
+	done := func(s *result.Series, shares ...float64) *result.Series {
+		for _, x := range shares {
+			s.Done = append(s.Done, int64(1000*x))
+		}
+		return s
+	}
 	const at = "In the second at 1.5 × what goroutine answers at most, goroutine answered "
 	for _, tt := range []struct {
 		name   string
@@ -273,9 +321,11 @@ func TestPeaks(t *testing.T) {
 		{"it met it", met(all, all), at + "all requests within 1 s."},
 		{"it met nearly all", met([]float64{1, 1, 1, .999}, all), at + "99.9 % of the requests within 1 s."},
 		{"what came after it was late", met(all, []float64{.5, 1, 1, 1}), at + "all requests within 1 s, and 88 % of those after it."},
-		{"it recovered at once", met([]float64{1, .5, .5, .4}, all), at + "60 % of the requests within 1 s, and all again as soon as the load had fallen."},
-		{"it recovered", met([]float64{1, .5, .5, .4}, []float64{0, 0, 1, 1}), at + "60 % of the requests within 1 s; from 500 ms after the load had fallen it answered all again."},
+		{"it recovered at once", met([]float64{1, .5, .5, .4}, all), at + "60 % of the requests within 1 s, and at least 99 % again as soon as the load had fallen."},
+		{"it recovered", met([]float64{1, .5, .5, .4}, []float64{0, 0, 1, 1}), at + "60 % of the requests within 1 s; from 500 ms after the load had fallen it answered at least 99 % again."},
 		{"it collapsed", met([]float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}), at + "0.0 % of the requests within 1 s; it had not recovered 1 s after the load had fallen."},
+		{"it answered all in time, and was long at it", done(met(all, all), 1, 1, 1, 1, .7, .7, .7, .7, 1.5, 1.5, 1.2, 1), at + "all requests within 1 s; what had piled up was being worked off for 750 ms after it."},
+		{"not for longer than a bin", done(met(all, all), 1, 1, 1, 1, 1, 1, 1, .8, 1.2, 1, 1, 1), at + "all requests within 1 s."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := experiment(named(t, "overload"), []result.Cell{cell("goroutine", "goroutine", func(c *result.Cell) { c.GoodputSeries, c.BoundBy = tt.series, "x" })})

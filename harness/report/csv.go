@@ -193,6 +193,17 @@ func csvFields() []field {
 	whole("held_lost", func(c result.Cell) int64 { return c.HeldLost })
 	whole("held_answered_again", func(c result.Cell) int64 { return c.HeldAnsweredAgain })
 	text("unable", func(_ result.Experiment, c result.Cell) string { return c.Unable })
+	whole("due", func(c result.Cell) int64 { return c.Due })
+	share := func(name string, of func(*result.Percentiles) float64) {
+		text(name, func(_ result.Experiment, c result.Cell) string {
+			if c.LatencyUs == nil {
+				return ""
+			}
+			return number(of(c.LatencyUs))
+		})
+	}
+	share("latency_us_censored", func(p *result.Percentiles) float64 { return p.Censored })
+	share("latency_us_timed_out", func(p *result.Percentiles) float64 { return p.TimedOut })
 	return fs
 }
 

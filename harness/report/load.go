@@ -41,12 +41,15 @@ func load(exp result.Experiment) string {
 		parts = append(parts, "each request "+list(work))
 	}
 	if !s.Slow.IsZero() {
-		does := map[string]string{
-			scenario.LoopOpen:       "requests take %s to be sent",
-			scenario.LoopPartlyOpen: "sessions take %s to send a request",
-			scenario.LoopClosed:     "clients take %s to send a request",
-		}[s.Loop]
-		parts = append(parts, fmt.Sprintf("%s %% of "+does, strconv.FormatFloat(100*s.Slow.Share(), 'f', -1, 64), span(s.Slow.Over())))
+		share := strconv.FormatFloat(100*s.Slow.Share(), 'f', -1, 64) + " %"
+		switch over := span(s.Slow.Over()); s.Loop {
+		case scenario.LoopOpen:
+			parts = append(parts, fmt.Sprintf("%s of requests take %s to be sent", share, over))
+		case scenario.LoopPartlyOpen:
+			parts = append(parts, fmt.Sprintf("%s of sessions take %s to send a request", share, over))
+		default: // of whom there are so many; a share of them is a fraction of one
+			parts = append(parts, fmt.Sprintf("%d of %s take %s to send a request", s.SlowClients(), count(s.Clients, "client"), over))
+		}
 	}
 	if s.Timeout > 0 {
 		parts = append(parts, "clients wait "+span(s.Timeout.Duration())+" for an answer")
@@ -103,8 +106,10 @@ func arrivals(exp result.Experiment) string {
 	}
 	slices.Sort(lasts)
 	switch same := slices.Compact(lasts); {
-	case len(phases) == 0:
+	case len(phases) == 0 || len(phases) == 1 && phases[0].Thousandths == 1000:
 		return "at " + at
+	case len(phases) == 1: // which lasts for ever
+		return "at " + times[0] + " × " + at
 	case len(on) == 1 && on[0].Thousandths == 1000 && len(phases) > 1:
 		return fmt.Sprintf("at %s for %s of every %s", at, span(on[0].For.Duration()), strings.TrimPrefix(stretch(s.Cycle.Length()), "a "))
 	case len(same) == 1:
@@ -141,18 +146,37 @@ func whose(exp result.Experiment) string {
 // perSecond is a rate with all its digits that matter: it was asked for, and
 // not measured.
 func perSecond(rate float64) string {
-	if rate == float64(int64(rate)) {
-		return result.Thousands(int64(rate)) + "/s"
+	whole, decimals, _ := strings.Cut(scenario.FormatRate(rate), ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		return scenario.FormatRate(rate) + "/s"
 	}
-	return strconv.FormatFloat(rate, 'f', -1, 64) + "/s"
+	if decimals != "" {
+		decimals = "." + decimals
+	}
+	return result.Thousands(n) + decimals + "/s"
 }
 
 func multiples(thousandths int64) string {
 	return strconv.FormatFloat(float64(thousandths)/1000, 'f', -1, 64)
 }
 
-// span is a time that was asked for, as people say it: "250 ms".
-func span(d time.Duration) string { return spaced(scenario.Span(d.Microseconds()).String()) }
+// span is a time that was asked for, as people say it, in the largest unit of
+// which it is at least one: "250 ms", "1.25 s".
+func span(d time.Duration) string {
+	for _, u := range []struct {
+		of   time.Duration
+		name string
+	}{{time.Second, "s"}, {time.Millisecond, "ms"}} {
+		if d >= u.of {
+			return strconv.FormatFloat(float64(d)/float64(u.of), 'f', -1, 64) + " " + u.name
+		}
+	}
+	if d == 0 {
+		return "0"
+	}
+	return strconv.FormatInt(d.Microseconds(), 10) + " µs"
+}
 
 // stretch is the same as people measure others by it: "a second", "250 ms".
 func stretch(d time.Duration) string {

@@ -115,6 +115,6 @@ func again(b *strings.Builder, run result.Run) {
 }
 
 // markup is what names that users chose must not be read as.
-var markup = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", "[", `\[`)
+var markup = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", "[", `\[`)
 
 func escape(s string) string { return markup.Replace(s) }

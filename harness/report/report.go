@@ -69,34 +69,39 @@ func dist(d scenario.Dist) string {
 	form, rest, _ := strings.Cut(d.String(), ":")
 	switch form {
 	case d.String():
-		return spaced(form)
+		return lasting(form)
 	case "exp":
-		return "≈ " + spaced(rest) + " (exponential)"
+		return "≈ " + lasting(rest) + " (exponential)"
 	case "two":
 		var points []string
 		for p := range strings.SplitSeq(rest, ",") {
 			share, at, _ := strings.Cut(p, "*")
-			points = append(points, fmt.Sprintf("%s (%s)", spaced(at), spaced(share)))
+			points = append(points, fmt.Sprintf("%s (%s)", lasting(at), spaced(share)))
 		}
 		return strings.Join(points, " or ")
 	case "lognormal":
 		mean, cs2, _ := strings.Cut(rest, ",cs2=")
-		return fmt.Sprintf("≈ %s (lognormal, variance %s × mean²)", spaced(mean), cs2)
+		return fmt.Sprintf("≈ %s (lognormal, variance %s × mean²)", lasting(mean), cs2)
 	}
 	return fmt.Sprintf("≈ %s (%s)", result.Micros(float64(d.Mean())/float64(time.Microsecond)), d)
 }
 
-// spaced sets a figure apart from its unit: "10ms" is "10 ms".
+// lasting is a time of a distribution's canonical form, as span has it.
+func lasting(s string) string {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return spaced(s)
+	}
+	return span(d)
+}
+
+// spaced sets a figure apart from its unit: "4KiB" is "4 KiB".
 func spaced(s string) string {
 	at := strings.IndexFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
 	if at <= 0 {
 		return s
 	}
-	unit := s[at:]
-	if unit == "us" {
-		unit = "µs"
-	}
-	return s[:at] + " " + unit
+	return s[:at] + " " + s[at:]
 }
 
 func effort(exp result.Experiment, env result.Environment) []string {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"workbench/harness/analysis"
 	"workbench/harness/result"
 	"workbench/harness/scenario"
 )
@@ -201,6 +202,7 @@ func openRun(t *testing.T) result.Run {
 		c.IntendedPerS, c.AchievedPerS = spread(1999, 1985, 2021), spread(1999, 1985, 2021)
 		c.SendLatenessUs = &result.Percentiles{N: 40_000, Mean: 31, P50: new(12.4), P90: new(50.0), P99: new(410.0), Max: 2_200}
 		c.LatencyUs = percentiles(40_000, 420, 310, 2_300)
+		c.Due, c.Requests = 40_000, 39_980
 		c.ClientCPUUtilisation = spread(0.2, 0.19, 0.25)
 		c.CeilingPerS, c.CeilingReached = new(1999.2), new(0.998)
 		c.BoundBy, c.BoundByWhy = "load", "1,999/s arrived"
@@ -216,6 +218,8 @@ func openRun(t *testing.T) result.Run {
 		c.BoundBy, c.BoundByWhy = "server", "its CPU 99 % busy"
 		c.ThroughputPerS = spread(850, 700, 900)
 		c.LatencyUs = percentiles(20_000, 410_000, 400_000, 900_000)
+		c.Requests = 17_000
+		c.Errors.Reset = 20_000
 		c.ServerCPUUsPerRequest, c.ServerCPUUtilisation, c.GCCPUFraction = spread(1100, 1050, 1200), spread(.99, .98, 1), nil
 		c.GoodputSeries = cycle(20, func(i int) (int64, int64) {
 			if i < 5 {
@@ -268,8 +272,10 @@ func overloadRun(t *testing.T) result.Run {
 			c.SendLatenessUs = &result.Percentiles{N: 40_000, Mean: 31, P50: new(12.4), P90: new(50.0), P99: new(410.0), Max: 2_200}
 			c.ServiceUs, c.WaitedUs = percentiles(40_000, 205, 201, 260), percentiles(40_000, 240_000, 90_000, 990_000)
 			c.LatencyUs = percentiles(40_000, 241_000, 91_000, 991_000)
-			c.Errors.Timeout = 4_000
-			c.BoundBy, c.BoundByWhy = "", "unknown: nothing was full throughout"
+			c.LatencyUs.P90, c.LatencyUs.P99, c.LatencyUs.Censored, c.LatencyUs.TimedOut = nil, nil, 0.1, 0.1
+			c.Due, c.Requests = 44_440, 40_000
+			c.Errors.Timeout = 4_440
+			c.BoundBy, c.BoundByWhy = "", "unknown: its CPU was 90 % busy over the cycle; in the peak it answered 5,190/s of 7,810/s that arrived"
 			c.ServerCPUUtilisation = spread(.9, .88, .92)
 			c.Warnings = []string{"10.0 % of requests had no answer within 1.00 s; latencies are of those that had, CPU per request counts what all cost"}
 		}
@@ -296,9 +302,11 @@ func overloadRun(t *testing.T) result.Run {
 		cell("goroutine", "goroutine", recovers),
 		cell("goroutine#2", "goroutine", recovers, twin),
 		cell("pool", "pool:workers=16", collapses, func(c *result.Cell) {
-			c.Warnings[0] = "41.3" + strings.TrimPrefix(c.Warnings[0], "10.0")
+			c.LatencyUs.P50, c.LatencyUs.Censored, c.LatencyUs.TimedOut, c.LatencyUs.N = nil, 0.55, 0.5, 20_000
+			c.Warnings[0] = "50.0" + strings.TrimPrefix(c.Warnings[0], "10.0")
 		}),
 		cell("errgroup", "errgroup:limit=32", answering(func(int) float64 { return 1 }), func(c *result.Cell) {
+			c.LatencyUs = percentiles(44_440, 900, 800, 2_000)
 			c.Errors, c.Warnings, c.BoundBy, c.BoundByWhy = result.Errors{}, nil, "clients", "they sent 120 µs late, of 900 µs in all (medians)"
 		}),
 	},
@@ -366,6 +374,81 @@ func TestGolden(t *testing.T) {
 			}
 			golden(t, name+"-widths.txt", narrow.String())
 		})
+	}
+}
+
+// What stands where there is no percentile says why.
+func TestPercentile(t *testing.T) {
+	e := openRun(t).Experiments[0]
+	e.Load.Timeout = scenario.Span(200_000)
+	sessions := e
+	sessions.Load.Loop = scenario.LoopPartlyOpen
+	known := func(n int64, censored, timedOut float64) func(*result.Cell) {
+		return func(c *result.Cell) {
+			c.LatencyUs = &result.Percentiles{N: n, Mean: 90_000, Max: 199_000, Censored: censored, TimedOut: timedOut}
+		}
+	}
+	none := func(c *result.Cell) { c.LatencyUs, c.Due = nil, 109 }
+	for _, tt := range []struct {
+		name     string
+		exp      result.Experiment
+		cell     result.Cell
+		p50, p99 string
+	}{
+		{"both are known", e, cell("pool", "pool"), "10.1 ms", "47.0 ms"},
+		{"too few requests", e, cell("pool", "pool", known(5, 0, 0)), "n/a (5 of 6 requests)", "n/a (5 of 368 requests)"},
+		{"a third gave up", e, cell("pool", "pool", known(1000, .34, .34), func(c *result.Cell) { c.LatencyUs.P50 = new(90_000.0) }), "90.0 ms", "> 200 ms"},
+		{"most gave up", e, cell("pool", "pool", known(1000, .9, .9)), "> 200 ms", "> 200 ms"},
+		{"a third was hung up on", e, cell("pool", "pool", known(1000, .34, 0), func(c *result.Cell) { c.LatencyUs.P50 = new(90_000.0) }), "90.0 ms", "n/a (34 % unanswered)"},
+		{"some gave up, more were hung up on", e, cell("pool", "pool", known(1000, .6, .3)), "n/a (60 % unanswered)", "> 200 ms"},
+		{"one of three gave up", e, cell("pool", "pool", known(2, 1./3, 1./3)), "n/a (2 of 6 requests)", "n/a (2 of 368 requests)"},
+		{"few were answered, and there were enough", e, cell("pool", "pool", known(4, .99, .99)), "> 200 ms", "> 200 ms"},
+		{"none of those due was answered", e, cell("pool", "pool", none), "n/a (none of the 109 due was answered)", "n/a (none of the 109 due was answered)"},
+		{"nor of sessions", sessions, cell("pool", "pool", none), "n/a (none of the 109 sessions due was answered)", "n/a (none of the 109 sessions due was answered)"},
+		{"nobody in a closed loop", ioRun(t).Experiments[0], cell("pool", "pool", none, func(c *result.Cell) { c.Due = 0 }), "n/a (none was answered)", "n/a (none was answered)"},
+		{"a server that was not measured", e, result.Cell{Label: "pool"}, "–", "–"},
+		{"one that can't take part", e, result.Cell{Label: "pool", Slices: 0, Unable: "why"}, "–", "–"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if p50, p99 := colP50.of(tt.exp, tt.cell), colP99.of(tt.exp, tt.cell); p50 != tt.p50 || p99 != tt.p99 {
+				t.Errorf("p50 %q, p99 %q; want %q, %q", p50, p99, tt.p50, tt.p99)
+			}
+		})
+	}
+}
+
+// Of who can't take part no page has a figure.
+func TestUnableHasNoFigures(t *testing.T) {
+	held := func(asked, answered, before, after int64) result.Slice {
+		return result.Slice{Label: "iterative", Phase: result.PhaseHold, Block: 0,
+			Held: &result.Held{Asked: asked, Connected: asked, Answered: answered, RSSBeforeBytes: before, RSSAfterBytes: after}}
+	}
+	run := idleRun(t)
+	e := &run.Experiments[0]
+	e.Cells, _, _ = analysis.Analyse(*e, []result.Slice{held(1000, 1, 10_000_000, 10_123_456), {Label: "iterative", Phase: result.PhasePilot, Unable: "no place"}})
+	i := slices.IndexFunc(e.Cells, func(c result.Cell) bool { return c.Label == "iterative" })
+	e.Cells = e.Cells[i : i+1]
+	for name, text := range map[string]string{"Markdown": Markdown(run), "CSV": CSV(run), "the table": Table(*e, 0)} {
+		if strings.Contains(text, "123,456") || strings.Contains(text, "123456") || !strings.Contains(text, "no place") {
+			t.Errorf("%s has what a connection would have cost, or no reason:\n%s", name, text)
+		}
+	}
+}
+
+func TestMarkupIsEscaped(t *testing.T) {
+	if got, want := escape(`a\b|c*d_e`), `a\\b\|c\*d\_e`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// A part that is narrower than the others is said to be.
+func TestNarrowerPartsAreMarked(t *testing.T) {
+	e := overloadRun(t).Experiments[0]
+	for i := range e.Cells {
+		e.Cells[i].GoodputSeries = cycle(53, func(int) (int64, int64) { return 10, 10 })
+	}
+	if got := Table(e, 0); !strings.Contains(got, "every 250 ms of the load's cycle (the last 150 ms)\n") {
+		t.Errorf("%s", got)
 	}
 }
 
@@ -480,7 +563,17 @@ func TestHeader(t *testing.T) {
 		{"connections held beside", custom(func(s *scenario.Scenario) { s.Clients, s.RequestsPerConnection, s.Idle = 64, 100, 1000 }),
 			"64 clients, 100 requests per connection, beside 1,000 connections held silent"},
 		{"slow clients", custom(func(s *scenario.Scenario) { s.Clients, s.Slow = 64, slow("10%*200ms") }),
-			"64 clients, one request per connection, 10 % of clients take 200 ms to send a request"},
+			"64 clients, one request per connection, 6 of 64 clients take 200 ms to send a request"},
+		{"times in the unit that suits them", custom(func(s *scenario.Scenario) { s.Wait, s.Timeout = dist("exp:1250us"), 1_250_000 }),
+			"1 client, one request per connection, each request waits ≈ 1.25 ms (exponential), clients wait 1.25 s for an answer"},
+		{"a rate with thousands and decimals", custom(func(s *scenario.Scenario) { s.Loop, s.Clients, s.Rate, s.Arrivals = "open", 0, 12345.678, "poisson" }),
+			"requests arrive at 12,345.678/s (Poisson)"},
+		{"a cycle of one phase doesn't vary", custom(func(s *scenario.Scenario) {
+			s.Loop, s.Clients, s.Rate, s.Arrivals, s.Cycle = "open", 0, 500, "poisson", cycle("1s*1")
+		}), "requests arrive at 500/s (Poisson)"},
+		{"whatever it is a multiple of", custom(func(s *scenario.Scenario) {
+			s.Loop, s.Clients, s.OfCapacity, s.Arrivals, s.Cycle = "open", 0, true, "poisson", cycle("1s*0.8")
+		}), "requests arrive at 0.8 × what the reference answers at most (Poisson)"},
 		{"an open loop", custom(func(s *scenario.Scenario) { s.Loop, s.Clients, s.Rate, s.Arrivals = "open", 0, 5000, "poisson" }),
 			"requests arrive at 5,000/s (Poisson)"},
 		{"constant arrivals", custom(func(s *scenario.Scenario) { s.Loop, s.Clients, s.Rate, s.Arrivals = "open", 0, 0.5, "constant" }),

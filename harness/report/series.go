@@ -14,6 +14,7 @@ import (
 // its cycle, the share that was answered rightly and in time.
 type goodput struct {
 	within, every time.Duration
+	last          time.Duration // how long the last part is, which may be less
 	names         []string
 	parts         [][]string // in per cent; "–" where nothing was due
 }
@@ -28,7 +29,7 @@ func goodputs(exp result.Experiment, most int) *goodput {
 		if c.GoodputSeries == nil || c.Unable != "" {
 			continue
 		}
-		s := analysis.Fold(*c.GoodputSeries, most)
+		s, lastUs := analysis.Fold(*c.GoodputSeries, most)
 		var parts []string
 		for i := range s.Intended {
 			if i >= len(s.Answered) || s.Intended[i] == 0 {
@@ -37,7 +38,7 @@ func goodputs(exp result.Experiment, most int) *goodput {
 			}
 			parts = append(parts, wholePercent(s.Answered[i], s.Intended[i]))
 		}
-		g.every = time.Duration(s.BinUs) * time.Microsecond
+		g.every, g.last = time.Duration(s.BinUs)*time.Microsecond, time.Duration(lastUs)*time.Microsecond
 		g.names = append(g.names, marked(exp, c))
 		g.parts = append(g.parts, parts)
 	}
@@ -51,7 +52,11 @@ func goodputs(exp result.Experiment, most int) *goodput {
 func wholePercent(of, whole int64) string { return fmt.Sprintf("%d", 100*of/whole) }
 
 func (g *goodput) title() string {
-	return fmt.Sprintf("answered within %s, %% of what was due, every %s of the load's cycle", span(g.within), span(g.every))
+	s := fmt.Sprintf("answered within %s, %% of what was due, every %s of the load's cycle", span(g.within), span(g.every))
+	if g.last != g.every {
+		s += fmt.Sprintf(" (the last %s)", span(g.last))
+	}
+	return s
 }
 
 // lines are the table for a terminal.

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 	"workbench/harness/stats"
 )
 
@@ -28,14 +29,14 @@ var (
 	colRateLarge = column{title: "", of: func(e result.Experiment, c result.Cell) string {
 		return large(comparison(e, c.Label, metricThroughput))
 	}}
-	colP50       = column{title: "p50", right: true, of: func(_ result.Experiment, c result.Cell) string { return percentile(c.LatencyUs, 0.5) }, about: percentilesAbout}
-	colP99       = column{title: "p99", right: true, of: func(_ result.Experiment, c result.Cell) string { return percentile(c.LatencyUs, 0.99) }, about: percentilesAbout}
+	colP50       = column{title: "p50", right: true, of: func(e result.Experiment, c result.Cell) string { return percentile(e, c, 0.5) }, about: percentilesAbout}
+	colP99       = column{title: "p99", right: true, of: func(e result.Experiment, c result.Cell) string { return percentile(e, c, 0.99) }, about: percentilesAbout}
 	colWaited    = column{title: "waited", right: true, of: func(_ result.Experiment, c result.Cell) string { return mean(c.WaitedUs) }, about: "waited: mean of response time less work"}
 	colCPU       = column{title: "CPU/request", right: true, of: func(_ result.Experiment, c result.Cell) string { return median(c.ServerCPUUsPerRequest, result.Micros) }, about: spreadAbout}
 	colCPURange  = column{title: "", of: func(_ result.Experiment, c result.Cell) string { return seen(c.ServerCPUUsPerRequest, result.Micros) }, about: rangeAbout}
 	colCPULarge  = column{title: "", of: func(e result.Experiment, c result.Cell) string { return large(comparison(e, c.Label, metricCPU)) }}
 	colLate      = column{title: "sent late", right: true, of: late, about: "sent late: median of actual less intended send"}
-	colHeld      = column{title: "bytes/held", right: true, of: perHeld, about: "bytes/held: growth of memory per held connection"}
+	colHeld      = column{title: "bytes/held", right: true, of: perHeld, about: "bytes/held: growth of resident memory per held connection"}
 	colMemory    = column{title: "memory", right: true, of: memory, about: "memory: most that was resident"}
 	colBound     = column{title: "bound by", of: bound}
 	colBoundWord = column{title: "bound by", of: boundWord} // the same in a word, for a narrow terminal
@@ -44,7 +45,7 @@ var (
 const (
 	spreadAbout      = "requests/s, CPU/request: median of slices"
 	rangeAbout       = "(lowest–highest slice)"
-	percentilesAbout = "p50, p99: of all requests together"
+	percentilesAbout = "p50, p99: of all requests answered rightly"
 )
 
 // layouts are the tables from the whole to the narrowest. Each leaves out what
@@ -240,19 +241,44 @@ func large(c *result.Comparison) string {
 }
 
 // percentile is null in the record where too few requests were seen; then it
-// says how many there were and how many it takes.
-func percentile(p *result.Percentiles, q float64) string {
+// says how many there were and how many it takes. Where it lies among requests
+// that had no answer, it is longer than the clients' patience, if that is why,
+// and else not known.
+func percentile(exp result.Experiment, c result.Cell, q float64) string {
+	p := c.LatencyUs
 	if p == nil {
-		return "–"
+		return noneAnswered(exp, c)
 	}
 	x := p.P50
 	if q == 0.99 {
 		x = p.P99
 	}
-	if x == nil {
-		return fmt.Sprintf("n/a (%s of %s requests)", result.Thousands(p.N), result.Thousands(int64(stats.MinSamples(q))))
+	asked := float64(p.N) // all of whom something is known
+	if p.Censored < 1 {
+		asked /= 1 - p.Censored
 	}
-	return result.Micros(*x)
+	switch enough := asked+0.5 >= float64(stats.MinSamples(q)); {
+	case x != nil:
+		return result.Micros(*x)
+	case enough && p.TimedOut > 1-q:
+		return "> " + span(exp.Load.Patience())
+	case enough && p.Censored > 1-q:
+		return "n/a (" + shareInPercent(p.Censored) + " % unanswered)"
+	}
+	return fmt.Sprintf("n/a (%s of %s requests)", result.Thousands(p.N), result.Thousands(int64(stats.MinSamples(q))))
+}
+
+// noneAnswered stands for the times of a cell that was measured and has none.
+func noneAnswered(exp result.Experiment, c result.Cell) string {
+	switch {
+	case c.Slices == 0 || c.Unable != "":
+		return "–"
+	case c.Due == 0:
+		return "n/a (none was answered)"
+	case exp.Load.Loop == scenario.LoopPartlyOpen:
+		return fmt.Sprintf("n/a (none of the %s due was answered)", count(int(c.Due), "session"))
+	}
+	return fmt.Sprintf("n/a (none of the %s due was answered)", result.Thousands(c.Due))
 }
 
 func mean(p *result.Percentiles) string {
@@ -271,10 +297,14 @@ func late(_ result.Experiment, c result.Cell) string {
 }
 
 func perHeld(_ result.Experiment, c result.Cell) string {
-	if c.BytesPerHeldConnection == nil {
+	b := c.BytesPerHeldConnection
+	switch {
+	case b == nil:
 		return "–"
+	case b.Median <= 0: // what the runtime gave back was more
+		return "n/a (no growth)"
 	}
-	return result.Thousands(int64(math.Round(c.BytesPerHeldConnection.Median)))
+	return result.Thousands(int64(math.Round(b.Median)))
 }
 
 func memory(_ result.Experiment, c result.Cell) string {
