@@ -49,6 +49,10 @@ const (
 	// load keeps it full.
 	within = 0.10
 
+	// mostLittle is the share of client-time that may lie in no recorded connect,
+	// request or think.
+	mostLittle = 0.01
+
 	// muchStolen is the share of the machine's CPU time from which the host is
 	// to blame for what a model doesn't reach. Nothing makes it exceed its law.
 	muchStolen = 0.02
@@ -63,12 +67,25 @@ func check(run result.Run) (complaints []string) {
 		var labels []string
 		for _, c := range e.Cells {
 			labels = append(labels, c.Label)
-			if !c.Valid || c.Errors.Total() > 0 || c.Requests == 0 || c.BoundBy == "" {
+			if c.Unable != "" {
+				if e.Load.Idle == 0 || c.Model == "goroutine" {
+					say("%s: %s says that it can't take part: %s", e.Name, c.Label, c.Unable)
+				}
+				continue
+			}
+			failed := c.Errors.Total()
+			if e.Loop != "closed" {
+				failed -= c.Errors.Timeout // an overload is meant to be one
+			}
+			if !c.Valid || failed > 0 || c.Requests == 0 || c.BoundBy == "" && e.Loop == "closed" {
 				say("%s: %s: valid %v, errors %+v, %d requests, bound by %q: %q", e.Name, c.Label, c.Valid, c.Errors, c.Requests, c.BoundBy, c.Warnings)
 				continue
 			}
-			if r := c.LittlesLawResidual; r == nil || r.Median > 0.05 {
+			if r := c.LittlesLawResidual; r == nil || r.Median > mostLittle {
 				say("%s: %s: Little's law residual %+v", e.Name, c.Label, r)
+			}
+			if c.HeldLost > 0 || c.HeldAnswered < int64(e.Load.Idle) {
+				say("%s: %s: %d of %d connections held, %d lost", e.Name, c.Label, c.HeldAnswered, e.Load.Idle, c.HeldLost)
 			}
 			law(run, e, c, say)
 		}

@@ -10,6 +10,7 @@
 //	workbench serve --model iterative    a server to talk to
 //	workbench models                     what there is
 //	workbench scenarios
+//	workbench doctor                     what on this machine would spoil a run
 //
 // Results go to standard output, progress and warnings to standard error.
 // It exits with 0 when done, 1 when something failed, 2 on wrong usage, 3 when
@@ -30,6 +31,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"workbench/harness/load"
 	"workbench/harness/process"
 )
 
@@ -61,13 +63,15 @@ type commands struct {
 	Run       runCmd       `cmd:"" help:"Compare models under a load, and say what differs."`
 	Serve     serveCmd     `cmd:"" help:"Run one model as a server that a browser, curl, telnet or a load tool can talk to."`
 	Models    modelsCmd    `cmd:"" help:"List the models and their parameters."`
-	Scenarios scenariosCmd `cmd:"" help:"List the named loads, or show one as flags."`
+	Scenarios scenariosCmd `cmd:"" help:"List the named loads, or show one as flags and as a file to start from."`
+	Doctor    doctorCmd    `cmd:"" help:"Say what on this machine would spoil a measurement, and the cure."`
 
 	Sweep   laterCmd `cmd:"" hidden:""`
 	Compare laterCmd `cmd:"" hidden:""`
 	Report  laterCmd `cmd:"" hidden:""`
 	Cite    laterCmd `cmd:"" hidden:""`
-	Doctor  laterCmd `cmd:"" hidden:""`
+
+	Clients clientsCmd `cmd:"" hidden:"" help:"Play our clients alone against a server that runs already (for scripts)."`
 }
 
 // terminal is where a command writes to.
@@ -86,6 +90,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"engine": load.DefaultEngine()},
 		kong.Bind(args),
 	)
 	if err != nil {
@@ -174,7 +179,7 @@ func usageHint(err error) error {
 		}
 		return fmt.Errorf("%w (flags: %s)", err, strings.Join(flags, " "))
 	case node == nil:
-		return fmt.Errorf("%w (commands: run, serve, models, scenarios; see workbench --help)", err)
+		return fmt.Errorf("%w (commands: run, serve, models, scenarios, doctor; see workbench --help)", err)
 	}
 	return err
 }
@@ -186,7 +191,7 @@ type laterCmd struct {
 
 // Run says so.
 func (laterCmd) Run(args []string) error {
-	return wrong(fmt.Errorf("the command %s is not there yet (commands: run, serve, models, scenarios)", args[0]))
+	return wrong(fmt.Errorf("the command %s is not there yet (commands: run, serve, models, scenarios, doctor)", args[0]))
 }
 
 // later is a flag of the design that this version doesn't have.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -205,7 +207,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown flag", []string{"run", "--mod", "pool"}, exitUsage},
 		{"an unknown scenario", []string{"scenarios", "oi"}, exitUsage},
 		{"a flag that is to come", []string{"run", "--precision", "3%"}, exitUsage},
-		{"a command that is to come", []string{"doctor"}, exitUsage},
+		{"a command that is to come", []string{"compare"}, exitUsage},
 		{"a reference and none", []string{"run", "--model", "pool", "--alone", "--reference", "pool"}, exitUsage},
 		{"a backlog that can't be had", []string{"run", "--backlog=-1"}, exitUsage},
 		{"work that no client waits for", []string{"run", "--wait", "60s"}, exitUsage},
@@ -362,4 +364,38 @@ func awaitRounds(t *testing.T, out string) string {
 	}
 	t.Fatal("no slice after 30 s")
 	return ""
+}
+
+// A server that runs already is loaded, and neither started nor ended.
+func TestAttach(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "mine") })}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	t.Cleanup(func() {
+		server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	out := t.TempDir()
+	c := start(t, "run", "--attach", ln.Addr().String(), "--scenario", "hello", "--clients", "4", "--blocks", "1", "--slice", "50ms", "--out", out, "--format", "json")
+	if code := c.wait(t); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, c.err.String())
+	}
+	var run result.Run
+	if err := json.Unmarshal([]byte(c.out.String()), &run); err != nil {
+		t.Fatal(err)
+	}
+	cell := run.Experiments[0].Cells[2]
+	if cell.Label != ln.Addr().String() || !cell.Valid || cell.Requests == 0 || cell.Errors.Total() != 0 {
+		t.Errorf("%+v; want requests to %v, and no errors", cell, ln.Addr())
+	}
+	// Nothing is known of its process, and nothing may be claimed.
+	if cell.ServerCPUUsPerRequest != nil || cell.RSSPeakBytes != 0 || cell.BoundBy == "load" || cell.BoundBy == "server" {
+		t.Errorf("CPU %v, memory %d, bound by %q; want none of what was not seen", cell.ServerCPUUsPerRequest, cell.RSSPeakBytes, cell.BoundBy)
+	}
 }

@@ -23,15 +23,26 @@ type runCmd struct {
 	Model     []string `sep:"none" placeholder:"SPEC" help:"Model to measure, such as pool:workers=4; again for more (all of them)." group:"What"`
 	Reference string   `placeholder:"SPEC" help:"Model that the others are compared with; it takes part twice (goroutine)." group:"What"`
 	Alone     bool     `help:"Leave the reference out." group:"What"`
-	Scenario  []string `sep:"none" placeholder:"NAME" help:"Named load; again for more (keepalive, io and mixed)." group:"What"`
+	Server    []string `sep:"none" placeholder:"[NAME=]CMD" help:"Server of your own to measure beside the models: a command with {port} in it, such as './mine --port {port}'." group:"What"`
+	Attach    []string `sep:"none" placeholder:"HOST:PORT[,pid=N]" help:"Server that runs already; with its pid its CPU and memory are seen too." group:"What"`
+	Scenario  []string `sep:"none" placeholder:"NAME|FILE" help:"Named load, or a YAML file; again for more (keepalive, io and mixed)." group:"What"`
 
 	Conversation          string `placeholder:"http|once" help:"What client and server speak (http)." group:"Load"`
-	Clients               *int   `placeholder:"N" help:"Clients at once." group:"Load"`
-	Think                 string `placeholder:"D" help:"What a client waits between connections, such as 5ms or exp:5ms." group:"Load"`
+	Clients               *int   `placeholder:"N" help:"Clients at once, each asking again when it is answered (closed loop)." group:"Load"`
+	Rate                  string `placeholder:"R" help:"Requests a second that arrive whatever the server does (open loop), or capacity: what the reference answers at most." group:"Load"`
+	Arrivals              string `placeholder:"poisson|constant" help:"How they arrive at --rate (poisson)." group:"Load"`
+	Cycle                 string `placeholder:"D*X,..." help:"How --rate varies, again and again: 250ms*1,750ms*0." group:"Load"`
+	Think                 string `placeholder:"D" help:"What a client waits between connections (with --rate: between the requests of one), such as 5ms or exp:5ms." group:"Load"`
 	RequestsPerConnection *int   `placeholder:"K" help:"Requests that a client sends on one connection." group:"Load"`
-	Wait                  string `placeholder:"D" help:"Time that a request waits in the server without CPU: 5ms, exp:5ms, two:99%*2ms,1%*100ms." group:"Load"`
+	Wait                  string `placeholder:"D" help:"Time that a request waits in the server without CPU: 5ms, exp:5ms, two:99%*2ms,1%*100ms, lognormal:5ms,cs2=4." group:"Load"`
 	Spin                  string `placeholder:"D" help:"CPU time that a request burns in the server." group:"Load"`
 	Bytes                 string `placeholder:"B" help:"Size of an answer's body, such as 4KiB." group:"Load"`
+	Idle                  *int   `placeholder:"H" help:"More connections, answered once and then held silent." group:"Load"`
+	Slow                  string `placeholder:"P%*D" help:"Share of clients that dribble their requests, and for how long: 10%*200ms." group:"Load"`
+	Timeout               string `placeholder:"D" help:"How long a client waits for an answer (10s)." group:"Load"`
+	Request               string `placeholder:"FILE" help:"Send what is in this file instead, to every server; {host} in it is the server's address." group:"Load"`
+	ExpectStatus          *int   `placeholder:"N" help:"Status of a right answer (200)." group:"Load"`
+	AllowRemote           bool   `help:"Let load go to addresses that are not this machine's own." group:"Load"`
 
 	Seed   uint64         `default:"1" placeholder:"N" help:"Of everything that is drawn at random (${default})." group:"Experiment"`
 	Budget *time.Duration `placeholder:"D" help:"Time for each experiment (50s; in the tour 20s)." group:"Experiment"`
@@ -39,24 +50,17 @@ type runCmd struct {
 	Slice  *time.Duration `placeholder:"D" help:"Length of one look at one model (chosen by a pilot)." group:"Experiment"`
 	Quick  bool           `help:"Five restarts with one round each, 5 to 15 s an experiment." group:"Experiment"`
 
-	Engine     string `default:"net" placeholder:"net" help:"Clients that play the load (${default})." group:"Machine"`
-	Backlog    int    `placeholder:"N" help:"Connections that may wait to be accepted (the system's limit)." group:"Machine"`
-	ServerCPUs string `name:"server-cpus" placeholder:"LIST" help:"CPUs for the servers (the first)." group:"Machine"`
-	LoadCPUs   string `name:"load-cpus" placeholder:"LIST" help:"CPUs for the clients (the others)." group:"Machine"`
+	Engine         string `default:"${engine}" placeholder:"epoll|net" help:"Clients that play the load: one event loop per CPU (Linux), or package net's (${default})." group:"Machine"`
+	MaxConnections *int   `placeholder:"N" help:"Connections that --rate may have open at once; requests beyond wait in the client, and are late (10000)." group:"Machine"`
+	Backlog        int    `placeholder:"N" help:"Connections that may wait to be accepted (the system's limit)." group:"Machine"`
+	ServerCPUs     string `name:"server-cpus" placeholder:"LIST" help:"CPUs for the servers (the first)." group:"Machine"`
+	LoadCPUs       string `name:"load-cpus" placeholder:"LIST" help:"CPUs for the clients (the others)." group:"Machine"`
 
 	Out    string `default:"results" placeholder:"DIR" help:"Where the record goes (${default})." group:"Output"`
 	Format string `default:"table" enum:"table,markdown,csv,json" placeholder:"table|markdown|csv|json" help:"What is printed (${default})." group:"Output"`
 
-	Server         later `hidden:""`
-	Attach         later `hidden:""`
-	Rate           later `hidden:""`
-	Idle           later `hidden:""`
-	Request        later `hidden:""`
-	ExpectStatus   later `hidden:""`
-	AllowRemote    later `hidden:""`
-	MaxConnections later `hidden:""`
-	Precision      later `hidden:""`
-	FailIf         later `hidden:""`
+	Precision later `hidden:""`
+	FailIf    later `hidden:""`
 }
 
 // The experiments of a run, unless told otherwise.
@@ -65,9 +69,10 @@ const (
 	defaultBudget = 50 * time.Second
 	tourBudget    = 20 * time.Second
 	quickBlocks   = 5
-	unlimited     = 24 * time.Hour // where the number of blocks ends an experiment
-	rounds        = 4              // of a block
-	quickRounds   = 1              // so that five blocks fit in a quick look
+	quickBudget   = 30 * time.Second // more than five blocks take, but of loads whose slices are long
+	unlimited     = 24 * time.Hour   // where the number of blocks ends an experiment
+	rounds        = 4                // of a block
+	quickRounds   = 1                // so that five blocks fit in a quick look
 	longestSlice  = 2 * time.Second
 	shortSlice    = 300 * time.Millisecond
 )
@@ -80,7 +85,7 @@ func (c runCmd) Run(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return wrong(err)
 	}
-	if err := c.preflight(plan, t); err != nil {
+	if err := c.preflight(ctx, &plan, t); err != nil {
 		return err
 	}
 	run.Command = again(args, c.Seed)
@@ -93,6 +98,9 @@ func (c runCmd) Run(ctx context.Context, t terminal, args []string) error {
 		return interrupted(ctx, err)
 	}
 	run.Environment.SpinPerUs = plan.SpinPerUs
+	if err := c.probe(ctx, &plan, &run, t); err != nil {
+		return interrupted(ctx, err)
+	}
 	run.Started = time.Now().UTC()
 	dir, err := result.Create(c.Out, run.Name, run.Started)
 	if err != nil {
@@ -100,6 +108,9 @@ func (c runCmd) Run(ctx context.Context, t terminal, args []string) error {
 	}
 	defer dir.Close()
 
+	if c.Engine == "net" {
+		fmt.Fprint(t.err, "workbench: "+report.EngineLine(run))
+	}
 	progress := newProgress(t.err, plan)
 	progress.plan(plan)
 	var summaries error
@@ -123,18 +134,10 @@ func (c runCmd) Run(ctx context.Context, t terminal, args []string) error {
 	return verdict(ctx, run)
 }
 
-// plan makes the experiments that the flags ask for. It touches nothing: what
-// is wrong here is wrong usage.
+// plan makes the experiments that the flags ask for. It touches nothing but
+// files that flags name: what is wrong here is wrong usage.
 func (c runCmd) plan() (trial.Plan, result.Run, error) {
 	none := func(err error) (trial.Plan, result.Run, error) { return trial.Plan{}, result.Run{}, err }
-	entries, reference, err := c.entries()
-	if err != nil {
-		return none(err)
-	}
-	scenarios, name, err := c.scenarios()
-	if err != nil {
-		return none(err)
-	}
 	if err := process.CheckEngine(c.Engine); err != nil {
 		return none(fmt.Errorf("--engine: %w", err))
 	}
@@ -142,33 +145,61 @@ func (c runCmd) plan() (trial.Plan, result.Run, error) {
 		return none(fmt.Errorf("--backlog: %w", err))
 	}
 	p := trial.Plan{Setup: trial.Setup{Seed: c.Seed, Engine: c.Engine, Backlog: c.Backlog}}
+	if c.MaxConnections != nil {
+		p.MaxConnections = *c.MaxConnections
+	}
+	var err error
+	if p.Request, p.ExpectStatus, err = c.request(); err != nil {
+		return none(err)
+	}
+	scenarios, name, err := c.scenarios()
+	if err != nil {
+		return none(err)
+	}
 	if p.ServerCPUs, p.LoadCPUs, err = c.cpus(process.Allowed()); err != nil {
 		return none(err)
 	}
-	base := trial.Experiment{Entries: entries, Reference: reference, Budget: defaultBudget, Rounds: rounds, Most: longestSlice}
+	if p.Experiments, err = c.experiments(name, scenarios); err != nil {
+		return none(err)
+	}
+	return p, result.Run{Schema: result.RunSchema, Name: name, Seed: c.Seed, Quick: c.Quick, Engine: c.Engine}, nil
+}
+
+// experiments are one for each scenario, over the same servers.
+func (c runCmd) experiments(name string, scenarios []scenario.Scenario) (list []trial.Experiment, err error) {
+	base := trial.Experiment{Budget: defaultBudget, Rounds: rounds, Most: longestSlice}
+	if base.Entries, base.Reference, err = c.entries(); err != nil {
+		return nil, err
+	}
 	if name == tourName {
 		base.Budget = tourBudget
 	}
 	if c.Quick {
-		base.Budget, base.Blocks, base.Rounds = unlimited, quickBlocks, quickRounds
+		base.Budget, base.Blocks, base.Rounds = quickBudget, quickBlocks, quickRounds
 		if len(scenarios) > 1 {
 			base.Most = shortSlice // a tour has less time for each
 		}
 	}
 	if err := c.limits(&base); err != nil {
-		return none(err)
+		return nil, err
 	}
 	// The slices of the slowest model must leave the others most of the budget.
 	base.Most = min(base.Most, max(base.Budget/20, shortSlice))
 	for i, s := range scenarios {
 		e := base
 		e.Name, e.Scenario = s.Name, s
-		if slices.ContainsFunc(scenarios[:i], func(o scenario.Scenario) bool { return o.Name == s.Name }) {
-			return none(fmt.Errorf("--scenario %s is given twice", s.Name))
+		if cycle := s.Cycle.Length(); cycle > e.Budget {
+			return nil, fmt.Errorf("%s: a cycle takes %v, and there is %v for all of them (--budget)", s.Name, cycle, e.Budget)
 		}
-		p.Experiments = append(p.Experiments, e)
+		if ref := slices.IndexFunc(e.Entries, func(o result.Entry) bool { return o.Label == e.Reference && o.Attach != "" }); ref >= 0 && s.Idle > 0 {
+			return nil, fmt.Errorf("%s: the reference %s runs already, so it and its twin are one process and would hold each other's connections: take another --reference, or --alone", s.Name, e.Reference)
+		}
+		if slices.ContainsFunc(scenarios[:i], func(o scenario.Scenario) bool { return o.Name == s.Name }) {
+			return nil, fmt.Errorf("--scenario %s is given twice", s.Name)
+		}
+		list = append(list, e)
 	}
-	return p, result.Run{Schema: result.RunSchema, Name: name, Seed: c.Seed, Quick: c.Quick, Engine: c.Engine}, nil
+	return list, nil
 }
 
 // limits applies --budget, --blocks and --slice.
@@ -189,133 +220,6 @@ func (c runCmd) limits(e *trial.Experiment) error {
 	if c.Slice != nil {
 		if e.Slice = *c.Slice; e.Slice < time.Millisecond || e.Slice > time.Minute {
 			return fmt.Errorf("--slice %v: must be 1ms to 1m", e.Slice)
-		}
-	}
-	return nil
-}
-
-// entries are the servers that take part: the reference and its twin first,
-// then the models in the order given.
-func (c runCmd) entries() (entries []result.Entry, reference string, err error) {
-	specs := c.Model
-	if c.Alone && c.Reference != "" {
-		return nil, "", errors.New("--alone leaves out the reference that --reference names: say one of them")
-	}
-	if len(specs) == 0 {
-		if c.Alone {
-			return nil, "", errors.New("--alone leaves the reference out: say with --model what remains")
-		}
-		for _, m := range models.Catalogue() {
-			specs = append(specs, m.Name)
-		}
-	}
-	add := func(s models.Spec, twin bool) {
-		label := s.String()
-		for n := 2; slices.ContainsFunc(entries, func(e result.Entry) bool { return e.Label == label }); n++ {
-			label = s.String() + "#" + strconv.Itoa(n)
-		}
-		entries = append(entries, result.Entry{Label: label, Model: s.Whole(), Display: s.Display(), Twin: twin})
-	}
-	if !c.Alone {
-		ref, err := models.Parse(cmp.Or(c.Reference, "goroutine"))
-		if err != nil {
-			return nil, "", fmt.Errorf("--reference: %w", err)
-		}
-		add(ref, false)
-		add(ref, true)
-		reference = ref.String()
-	}
-	asked := false // for the reference, among the models
-	for _, spec := range specs {
-		s, err := models.Parse(spec)
-		if err != nil {
-			return nil, "", err
-		}
-		if s.String() == reference && !asked {
-			asked = true // it takes part already
-			continue
-		}
-		add(s, false)
-	}
-	return entries, reference, nil
-}
-
-// scenarios are the loads, and the run's name.
-func (c runCmd) scenarios() (list []scenario.Scenario, name string, err error) {
-	names := c.Scenario
-	ownLoad := c.Conversation != "" || c.Think != "" || c.RequestsPerConnection != nil || c.Wait != "" || c.Spin != "" || c.Bytes != ""
-	switch {
-	case len(names) > 0:
-		name = strings.Join(names, "-")
-		for _, n := range names {
-			s, err := scenario.Named(n)
-			if err != nil {
-				return nil, "", err
-			}
-			list = append(list, s)
-		}
-	case c.Conversation == scenario.ConversationOnce:
-		s, err := scenario.Named("hello")
-		if err != nil {
-			return nil, "", err
-		}
-		list, name = append(list, s), "hello-once"
-	case ownLoad:
-		s, err := scenario.Named("hello")
-		if err != nil {
-			return nil, "", err
-		}
-		s.Name, s.Claim = scenario.Custom, ""
-		list, name = append(list, s), scenario.Custom
-	default:
-		name = tourName
-		for _, n := range tour {
-			s, err := scenario.Named(n)
-			if err != nil {
-				return nil, "", err
-			}
-			list = append(list, s)
-		}
-	}
-	for i := range list {
-		if err := c.adjust(&list[i]); err != nil {
-			return nil, "", err
-		}
-		if err := list[i].Validate(); err != nil {
-			return nil, "", fmt.Errorf("%s: %w", list[i].Name, err)
-		}
-		if work := list[i].Wait.Mean() + list[i].Spin.Mean(); work >= list[i].Patience() {
-			return nil, "", fmt.Errorf("%s: a request takes %v at work, and clients give up after %v", list[i].Name, work, list[i].Patience())
-		}
-	}
-	return list, name, nil
-}
-
-// adjust applies the load's flags to a scenario.
-func (c runCmd) adjust(s *scenario.Scenario) (err error) {
-	if c.Conversation != "" {
-		s.Conversation = c.Conversation
-	}
-	if c.Clients != nil {
-		s.Clients = *c.Clients
-	}
-	if c.RequestsPerConnection != nil {
-		s.RequestsPerConnection = *c.RequestsPerConnection
-	}
-	for _, f := range []struct {
-		flag, value string
-		to          *scenario.Dist
-	}{{"--think", c.Think, &s.Think}, {"--wait", c.Wait, &s.Wait}, {"--spin", c.Spin, &s.Spin}} {
-		if f.value == "" {
-			continue
-		}
-		if *f.to, err = scenario.ParseDist(f.value); err != nil {
-			return fmt.Errorf("%s: %w", f.flag, err)
-		}
-	}
-	if c.Bytes != "" {
-		if s.Bytes, err = scenario.ParseBytes(c.Bytes); err != nil {
-			return fmt.Errorf("--bytes: %w", err)
 		}
 	}
 	return nil
@@ -357,37 +261,6 @@ func (c runCmd) cpus(allowed process.CPUs) (server, clients process.CPUs, err er
 		}
 	}
 	return server, clients, nil
-}
-
-// spareDescriptors is what a process needs beside a descriptor for each
-// connection: its standard streams, the poller, the listener, connections
-// that are closing while their successors are open.
-const spareDescriptors = 100
-
-// preflight finds what would spoil the run in its middle, before it starts.
-func (c runCmd) preflight(p trial.Plan, t terminal) error {
-	if err := result.CheckWritable(c.Out); err != nil {
-		return err
-	}
-	for _, e := range p.Experiments {
-		n := uint64(e.Scenario.Clients)
-		if limit := process.DescriptorLimit(); limit > 0 && n+spareDescriptors > limit {
-			return fmt.Errorf("%s: %d clients need %d descriptors, and a process here may have %d (fewer --clients, or raise the limit: ulimit -n)", e.Name, n, n+spareDescriptors, limit)
-		}
-		if ports := process.Ports(); ports > 0 && n > uint64(ports) {
-			return fmt.Errorf("%s: %d clients need as many ports, and there are %d for them (fewer --clients, or widen net.ipv4.ip_local_port_range)", e.Name, n, ports)
-		}
-	}
-	if shared(p.ServerCPUs, p.LoadCPUs) {
-		fmt.Fprintln(t.err, "workbench: servers and clients share CPUs, so the clients take from the servers what they need: compare ratios, and trust small ones little")
-	}
-	return nil
-}
-
-// shared reports whether two processes share CPUs. One that isn't pinned may
-// use them all.
-func shared(a, b process.CPUs) bool {
-	return len(a) == 0 || len(b) == 0 || len(a.Without(b)) < len(a)
 }
 
 // again is the command that repeats the run: what was typed, and the seed.
@@ -477,7 +350,7 @@ func verdict(ctx context.Context, run result.Run) error {
 	case len(failed) > 0:
 		return fmt.Errorf("failed: %s", strings.Join(failed, "; "))
 	case !valid:
-		return exitError{exitInvalid, errors.New("no figure is valid: see the warnings")}
+		return exitError{exitInvalid, errors.New("no figure is valid: the answer says why")}
 	}
 	return nil
 }

@@ -41,6 +41,10 @@ type Setup struct {
 	ServerCPUs process.CPUs
 	LoadCPUs   process.CPUs
 	SpinPerUs  float64 // from process.Calibrate
+
+	MaxConnections int    // of open loops; 0 is the clients' own bound
+	Request        []byte // sent instead of what scenarios ask for, if any
+	ExpectStatus   int    // of a right answer; 0 is 200
 }
 
 // An Experiment is one scenario over some models.
@@ -93,9 +97,11 @@ type Watcher struct {
 // slice at hand whenever the program should die. An error means that the
 // record could not be written, or that nothing could be started; what was
 // measured until then is returned with it. When ctx is done Run ends within
-// a second, and says so in StoppedBy. StoppedBy is "budget" when time or the
-// blocks were over, "precision" when every model that still worked was large, so
-// that no further round could say more, and "failure" when all had failed.
+// a second, but for servers that are not ours and take their time to end, and
+// says so in StoppedBy. StoppedBy is "budget" when time or the blocks were over,
+// "precision" when every model that still worked was large, or none could take
+// part, so that no further round could say more, and "failure" when all had
+// failed.
 func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watcher) (result.Run, error) {
 	before := process.LookAtHost()
 	for _, e := range plan.Experiments {
@@ -133,11 +139,20 @@ func describe(e Experiment, seed uint64) result.Experiment {
 		Load:       e.Scenario,
 		Flags:      e.Scenario.Flags(),
 		Clients:    e.Scenario.Clients,
+		Rate:       e.Scenario.Rate,
 		Loop:       e.Scenario.Loop,
-		PlanDigest: scenario.NewPlan(e.Scenario, seed).Digest(),
+		PlanDigest: digest(e.Scenario, seed),
 		Reference:  e.Reference,
 		Entries:    e.Entries,
 	}
+}
+
+// digest names the plan, "" as long as its rate isn't known.
+func digest(s scenario.Scenario, seed uint64) string {
+	if !s.Resolved() {
+		return ""
+	}
+	return scenario.NewPlan(s, seed).Digest()
 }
 
 // A trial is one experiment at work.
@@ -157,22 +172,13 @@ type trial struct {
 	cost       map[string]time.Duration   // by label: what the last slice took, from settling to idle
 	leftOut    map[string]string          // labels that take no further part, and why
 	servers    map[string]*process.Server // of the block at hand
+	plain      map[string]int64           // by label: length of a server's answers that is not ours; -1: any
+	busy       map[string]int             // by label: times in a row that a slice could not begin
+	held       map[string]result.Held     // by label: connections that are held for the block at hand
 	clients    *process.Clients
 	clientLoss int // times that the clients' process was lost
 	gomaxprocs int
 }
-
-// lengths of the parts of a model's slices.
-type lengths struct {
-	settle, count time.Duration
-	drain         time.Duration // as foreseen: what is asked for last is answered one cycle of the clients later
-}
-
-// longDrain is how long draining may take where nobody needs the server any
-// more. An iterative server with 64 clients in its backlog works for as long
-// on answers that don't count as it did on those that do; but of a fast server
-// what is in flight at the end is a good part of the slice, and its CPU too.
-const longDrain = 150 * time.Millisecond
 
 // run plays the experiment and fills in t.out. An error means that the record
 // can't be written, or that the clients can't be kept alive.
@@ -181,6 +187,7 @@ func (t *trial) run(ctx context.Context, dir *result.Dir) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.log.Close()) }()
+	t.busy = map[string]int{}
 	t.length, t.cost, t.leftOut = map[string]lengths{}, map[string]time.Duration{}, map[string]string{}
 	defer t.stopBlock()
 	began := time.Now()
@@ -195,8 +202,17 @@ func (t *trial) run(ctx context.Context, dir *result.Dir) (err error) {
 
 // measure plays pilot and blocks, and says what ended them.
 func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
+	if err := t.leaveOutIncomparable(); err != nil {
+		return "", err
+	}
+	if !t.exp.Scenario.Resolved() && len(t.active()) > 0 {
+		t.progress("capacity", false)
+		if err := t.capacity(ctx); err != nil {
+			return "", err
+		}
+	}
 	t.progress("pilot", false)
-	if err := t.startBlock(ctx, result.PhasePilot, -1); err != nil {
+	if err := t.startBlock(ctx, result.PhasePilot, -1, t.active()); err != nil {
 		return "", err
 	}
 	for _, e := range t.active() {
@@ -208,6 +224,8 @@ func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 	t.begun = time.Now()
 	for block := 0; t.exp.Blocks == 0 || block < t.exp.Blocks; block++ {
 		switch {
+		case len(t.active()) == 0 && len(t.out.Failures) == 0:
+			return "precision", nil // nobody can take part: nothing more is to be known
 		case len(t.active()) == 0:
 			return "failure", nil
 		case t.alone() != "":
@@ -233,7 +251,8 @@ func (t *trial) nextBlock() (d time.Duration) {
 
 // alone says, where there were models to compare with the reference and none
 // is left, why: more rounds would compare the reference with itself. Of models
-// that failed at once the reference still gets a block, for its own figures.
+// that failed at once the reference still gets a block, for its own figures,
+// and where none could take part its own are all that there is to be seen.
 func (t *trial) alone() (stoppedBy string) {
 	for _, e := range t.exp.Entries {
 		why, gone := t.leftOut[e.Label]
@@ -245,6 +264,7 @@ func (t *trial) alone() (stoppedBy string) {
 			return ""
 		case why == isLarge:
 			stoppedBy = "precision"
+		case why == isUnable:
 		case t.out.Rounds > 0:
 			stoppedBy = cmp.Or(stoppedBy, "failure")
 		}
@@ -252,8 +272,11 @@ func (t *trial) alone() (stoppedBy string) {
 	return stoppedBy
 }
 
-// isLarge is why an entry is left out that is more than 2 × from the reference.
-const isLarge = "large"
+// Why an entry is left out that did not fail.
+const (
+	isLarge  = "large"  // more than 2 × from the reference
+	isUnable = "unable" // can't take part in this scenario
+)
 
 // active returns the entries that still take part.
 func (t *trial) active() []result.Entry {
@@ -268,7 +291,7 @@ func (t *trial) active() []result.Entry {
 func (t *trial) block(ctx context.Context, block int) error {
 	t.blocks = block + 1
 	begin, started := time.Now(), t.active()
-	if err := t.startBlock(ctx, result.PhaseWarm, block); err != nil {
+	if err := t.startBlock(ctx, result.PhaseWarm, block, t.active()); err != nil {
 		return err
 	}
 	defer t.stopBlock()
@@ -287,7 +310,8 @@ func (t *trial) block(ctx context.Context, block int) error {
 			t.progress(e.Label, false)
 			l := t.lengths(e)
 			begin := time.Now()
-			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, process.Job{Settle: l.settle, Count: l.count, HangUp: t.exp.Rounds == 1 && l.drain > longDrain}); err != nil {
+			job := process.Job{Settle: l.settle, Count: l.count, HangUp: t.exp.Rounds == 1 && l.drain > longDrain}
+			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, job); err != nil {
 				return err
 			}
 			if t.slices[len(t.slices)-1].Failed == "" {
@@ -301,6 +325,9 @@ func (t *trial) block(ctx context.Context, block int) error {
 			t.leaveOutLarge()
 		}
 	}
+	if err := t.release(ctx, block); err != nil {
+		return err
+	}
 	if played { // one that an interrupt cut short is not complete
 		t.out.Blocks = block + 1
 	}
@@ -311,9 +338,24 @@ func (t *trial) block(ctx context.Context, block int) error {
 // work, which is the same few lines over and over, and in a server that takes
 // one connection at a time would take most of the block.
 func (t *trial) warmUp(ctx context.Context, e result.Entry, block int) error {
-	s := t.exp.Scenario
-	s.Wait, s.Spin, s.Think = scenario.Dist{}, scenario.Dist{}, scenario.Dist{}
+	s := closedForm(t.exp.Scenario, warmClients)
+	s.Wait, s.Spin, s.Think, s.Slow = scenario.Dist{}, scenario.Dist{}, scenario.Dist{}, scenario.Slow{}
 	return t.slice(ctx, e, result.PhaseWarm, block, 0, s, process.Job{Count: warmUp})
+}
+
+// warmClients warm up for loads that have no number of clients.
+const warmClients = 16
+
+// closedForm is s as clients ask for it who wait for their answers: what it is
+// already, or, of an open loop, the same work from so many clients.
+func closedForm(s scenario.Scenario, clients int) scenario.Scenario {
+	if s.Loop == scenario.LoopClosed {
+		return s
+	}
+	s.Loop, s.Clients = scenario.LoopClosed, clients
+	s.Rate, s.OfCapacity, s.Arrivals, s.Cycle = 0, false, "", scenario.Cycle{}
+	s.Think, s.Timeout = scenario.Dist{}, 0
+	return s
 }
 
 // What an order is for: each is drawn by itself, so that who is started first
@@ -343,14 +385,14 @@ func (t *trial) leaveOutLarge() {
 	}
 }
 
-// startBlock starts fresh processes for everybody who takes part. A server
-// that doesn't start is a failure of its model.
-func (t *trial) startBlock(ctx context.Context, phase string, block int) (err error) {
-	t.servers = map[string]*process.Server{}
+// startBlock starts fresh processes for entries, and has connections held. A
+// server that doesn't start is a failure of its model.
+func (t *trial) startBlock(ctx context.Context, phase string, block int, entries []result.Entry) (err error) {
+	t.servers, t.held, t.plain = map[string]*process.Server{}, map[string]result.Held{}, map[string]int64{}
 	if t.clients, err = process.StartClients(t.LoadCPUs); err != nil {
 		return err
 	}
-	for _, e := range t.order(t.active(), starting) {
+	for _, e := range t.order(entries, starting) {
 		err := t.startServer(ctx, e)
 		switch {
 		case ctx.Err() != nil:
@@ -359,23 +401,25 @@ func (t *trial) startBlock(ctx context.Context, phase string, block int) (err er
 			if err := t.fail(e, t.newSlice(e, phase, block, 0), err); err != nil {
 				return err
 			}
+		case phase != result.PhaseCapacity:
+			if err := t.hold(ctx, e, block); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 func (t *trial) startServer(ctx context.Context, e result.Entry) error {
-	s, err := process.StartServer(ctx, t.ServerCPUs, process.ServerConfig{
-		Model:        e.Model,
-		Conversation: t.exp.Scenario.Conversation,
-		Backlog:      t.Backlog,
-		SpinPerUs:    t.SpinPerUs,
-	})
-	if err == nil {
-		t.servers[e.Label] = s
+	s, err := process.StartServer(ctx, t.ServerCPUs, t.config(e, t.exp.Scenario))
+	if err != nil {
+		return err
+	}
+	t.servers[e.Label] = s // whatever is found, it is ended with the block
+	if !e.Foreign() {
 		t.gomaxprocs = s.GOMAXPROCS
 	}
-	return err
+	return t.lookAt(ctx, e, s)
 }
 
 // stopBlock ends all processes of the block, at the same time.
@@ -388,68 +432,7 @@ func (t *trial) stopBlock() {
 		wg.Go(t.clients.Stop)
 	}
 	wg.Wait()
-	t.servers, t.clients = nil, nil
-}
-
-// pilot takes a short look at a model and settles the lengths of its slices.
-// The twin is what the reference is, and needs none.
-func (t *trial) pilot(ctx context.Context, e result.Entry) error {
-	if l, ok := t.length[t.exp.Reference]; ok && e.Twin {
-		t.length[e.Label] = l
-		return nil
-	}
-	err := t.slice(ctx, e, result.PhasePilot, -1, 0, t.exp.Scenario, process.Job{
-		Settle:         shortestSettle,
-		SettleUntilAll: pilotSettle,
-		Count:          ShortestSlice,
-		MinRequests:    completions,
-		CountMax:       max(t.exp.Most/4, 2*ShortestSlice),
-		HangUp:         true,
-	})
-	if err != nil {
-		return err
-	}
-	if s := t.slices[len(t.slices)-1]; s.Failed == "" && s.Load != nil {
-		t.length[e.Label] = t.exp.lengths(s)
-	}
-	return nil
-}
-
-// lengths derives from a pilot slice how long a model's slices settle and
-// count. Settling lasts until every client has been answered, and a quarter
-// more; where the pilot didn't wait for that it is foreseen by Little's law:
-// N clients that make X requests/s each make one in N/X, and one connection of
-// k requests in kN/X, when whoever waits for a place has had it. Counting lasts,
-// within bounds, for one request of each client, think time included, and for
-// 200 completions.
-func (e Experiment) lengths(pilot result.Slice) lengths {
-	settled := time.Duration(pilot.SettleUs) * time.Microsecond
-	s := e.Scenario
-	cycle := s.Wait.Mean() + s.Spin.Mean() + s.Think.Mean()/time.Duration(max(s.RequestsPerConnection, 1))
-	each := cycle / time.Duration(max(s.Clients, 1)) // at the very least, where the pilot saw nothing
-	if pilot.Load.Requests > 0 {
-		each = time.Duration(pilot.Load.WindowUs * float64(time.Microsecond) / float64(pilot.Load.Requests))
-		cycle = each * time.Duration(s.Clients)
-	}
-	l := lengths{settle: settled * 5 / 4, count: e.Slice}
-	if settled >= pilotSettle { // somebody had not been answered
-		l.settle = max(l.settle, cycle*time.Duration(s.RequestsPerConnection))
-	}
-	l.settle = min(max(l.settle, shortestSettle), longestSettle)
-	if l.count == 0 {
-		l.count = max(ShortestSlice, min(max(cycle, completions*each), e.Most))
-	}
-	l.drain = cycle
-	return l
-}
-
-// lengths are those that the pilot settled, or bounds that suit most models
-// where the pilot's slice was lost with the clients.
-func (t *trial) lengths(e result.Entry) lengths {
-	if l, ok := t.length[e.Label]; ok {
-		return l
-	}
-	return lengths{settle: longestSettle / 10, count: cmp.Or(t.exp.Slice, ShortestSlice)}
+	t.servers, t.held, t.clients = nil, nil, nil
 }
 
 // newSlice is a slice without its figures.
@@ -475,9 +458,10 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 	}
 	s := t.newSlice(e, phase, block, place)
 	job.Addr, job.Scenario, job.Seed = server.Addr, sc, t.Seed
-	job.Block, job.Round, job.Timeout = block, t.round, sc.Patience()
+	job.Block, job.Round = block, t.round
+	job.MaxConnections, job.Request, job.Expect = t.MaxConnections, t.Request, t.expect(e)
 	s.SettleUs, s.CountUs, s.HungUp = job.Settle.Microseconds(), job.Count.Microseconds(), job.HangUp
-	window := process.Window{Patience: process.Patience{Idle: idlePatience}}
+	window := process.Window{Held: t.held[e.Label].Answered > 0, Patience: process.Patience{Idle: idlePatience}}
 	if job.SettleUntilAll == 0 { // else nobody knows yet when it will be
 		window.From, window.Until = job.Settle, job.Settle+job.Count
 	}
@@ -485,38 +469,53 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 	if err := t.clients.Prepare(ctx, t.Engine, job); err != nil {
 		return t.lostClients(ctx, s, err)
 	}
-	host := process.LookAtHost()
+	cpus := t.measuredCPUs()
+	host := process.LookAtHostOn(cpus)
 	if err := server.Begin(ctx, window); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		// The clients have prepared for nothing, and wait for nothing but Play.
-		if err := t.replaceClients(); err != nil {
+		if err := t.replaceClients(ctx, s); err != nil {
 			return err
 		}
 		return t.serverError(ctx, e, s, err)
 	}
+	delete(t.busy, e.Label)
 	outcome, err := t.clients.Play(ctx)
 	if err != nil {
 		return t.lostClients(ctx, s, err)
 	}
-	var used result.Server
+	var used *result.Server
 	if job.HangUp {
 		used, err = server.EndNow(ctx)
 		defer t.dismiss(e)
 	} else {
 		used, err = server.End(ctx, idlePatience)
 	}
-	s.Host = process.LookAtHost().Since(host)
 	s.Load = &outcome.Load
+	if now := process.LookAtHostOn(cpus); used != nil {
+		ours := time.Duration((s.Load.CPUUs + used.CPUUs) * float64(time.Microsecond))
+		s.Host = now.SinceWith(host, ours)
+	} else { // what the server used would pass for that of others
+		s.Host = now.Since(host)
+	}
 	if phase == result.PhasePilot {
 		s.SettleUs = outcome.SettledUs
 	}
 	if err != nil {
 		return t.serverError(ctx, e, s, err)
 	}
-	s.Server = &used
+	s.Server = used
 	return t.keep(s)
+}
+
+// measuredCPUs are those of either side.
+func (t *trial) measuredCPUs() process.CPUs {
+	if len(t.ServerCPUs) == 0 || len(t.LoadCPUs) == 0 {
+		return process.Allowed()
+	}
+	return append(t.ServerCPUs.Without(t.LoadCPUs), t.LoadCPUs...)
 }
 
 // dismiss ends a server that is not needed any more in this block.
@@ -524,6 +523,7 @@ func (t *trial) dismiss(e result.Entry) {
 	if s := t.servers[e.Label]; s != nil {
 		s.Stop()
 		delete(t.servers, e.Label)
+		delete(t.held, e.Label)
 	}
 }
 
@@ -544,19 +544,45 @@ func (t *trial) serverError(ctx context.Context, e result.Entry, s result.Slice,
 	if err := t.keep(s); err != nil {
 		return err
 	}
-	t.progress(busy.Error()+": a fresh process takes its place", true)
+	if s.Load == nil { // not even a slice could begin
+		if t.busy[e.Label]++; t.busy[e.Label] == mostBusy {
+			return t.fail(e, t.newSlice(e, s.Phase, s.Block, s.Place), fmt.Errorf("%w, %d times in a row: no slice can begin", busy, mostBusy))
+		}
+	}
+	does := ": a fresh process takes its place"
+	if e.Attach != "" {
+		does = ": it is looked at again later"
+	}
+	t.progress(busy.Error()+does, true)
+	return t.renew(ctx, e, s)
+}
+
+// mostBusy is how often a server may be found at work that nobody asked for.
+const mostBusy = 3
+
+// renew puts a fresh process in the place of e's server, in the same state: with
+// connections held, if the scenario has such, and in a round warmed up, as all
+// that it is compared with were. s is the slice at which that became necessary.
+func (t *trial) renew(ctx context.Context, e result.Entry, s result.Slice) error {
 	t.dismiss(e)
 	if err := t.startServer(ctx, e); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return t.fail(e, t.newSlice(e, s.Phase, s.Block, s.Place), err)
 	}
+	if err := t.hold(ctx, e, s.Block); err != nil {
+		return err
+	}
 	if s.Phase == result.PhaseRound {
-		return t.warmUp(ctx, e, s.Block) // as all that it is compared with were
+		return t.warmUp(ctx, e, s.Block)
 	}
 	return nil
 }
 
 // keep writes a slice down.
 func (t *trial) keep(s result.Slice) error {
+	s.BoundBy, _ = analysis.SliceBound(*t.out, s)
 	t.slices = append(t.slices, s)
 	return t.log.Append(s)
 }
@@ -588,13 +614,25 @@ func (t *trial) lostClients(ctx context.Context, s result.Slice, why error) erro
 	if t.clientLoss++; t.clientLoss > mostLosses {
 		return fmt.Errorf("%s: the clients were lost %d times, the last time so: %w", t.exp.Name, t.clientLoss, why)
 	}
-	return t.replaceClients()
+	return t.replaceClients(ctx, s)
 }
 
-func (t *trial) replaceClients() (err error) {
+// replaceClients starts the clients anew. What they held is gone with them, so
+// servers that held connections are begun anew too. s is the slice at which the
+// clients were lost.
+func (t *trial) replaceClients(ctx context.Context, s result.Slice) (err error) {
 	t.clients.Stop()
-	t.clients, err = process.StartClients(t.LoadCPUs)
-	return err
+	if t.clients, err = process.StartClients(t.LoadCPUs); err != nil {
+		return err
+	}
+	for _, e := range t.active() {
+		if _, held := t.held[e.Label]; held {
+			if err := t.renew(ctx, e, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *trial) progress(doing string, notable bool) {
