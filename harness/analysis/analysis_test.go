@@ -455,6 +455,7 @@ func TestBoundBy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // of its length most is filling histograms
 			taken := rounds("pool", 9, tt.change...)
 			cells, _, _ := Analyse(tt.exp, taken)
 			if c := cells[2]; c.BoundBy != tt.by || c.BoundByWhy != tt.why {
@@ -509,7 +510,7 @@ func TestBoundByOfLoadsThatVary(t *testing.T) {
 		{"who answers all in the end, and not in the peak, is not", overload, []func(*result.Slice){behind, serverBusy(.85)}, "", "unknown: its CPU was 85 % busy over the cycle; in the peak it answered 3,200/s of 4,800/s that arrived"},
 		{"failures are of the peak then", overload, []func(*result.Slice){behind, serverBusy(.85), load(func(l *result.Load) { l.Errors.Timeout = 1000 })}, "", "unknown: its CPU was 85 % busy over the cycle; in the peak it answered 3,200/s of 4,800/s that arrived"},
 		{"who was full throughout was full in the peak", overload, []func(*result.Slice){behind, serverBusy(.97)}, "server", "its CPU 97 % busy"},
-		{"a limit is told with it", overload, []func(*result.Slice){behind, serverBusy(.4), limited("workers", 16, .7)}, "", "unknown: its CPU was 40 % busy over the cycle, its limit of 16 70 % taken; in the peak it answered 3,200/s of 4,800/s that arrived"},
+		{"a limit is told with it", overload, []func(*result.Slice){behind, serverBusy(.4), limited("workers", 16, .7)}, "", "unknown: its CPU was 40 % busy over the cycle, its limit of 16 was 70 % taken; in the peak it answered 3,200/s of 4,800/s that arrived"},
 		{"a CPU that nobody saw", overload, []func(*result.Slice){behind, unseen}, "", "unknown: its CPU was not seen; in the peak it answered 3,200/s of 4,800/s that arrived"},
 		{"a burst that is worked off in the pause", burst, []func(*result.Slice){met(1, []int64{2000, 0, 0, 0}, []int64{1200, 800, 0, 0}), serverBusy(.3)}, "", "unknown: its CPU was 30 % busy over the cycle; in the peak it answered 4,800/s of 8,000/s that arrived"},
 		{"one whose answers take their time", burst, []func(*result.Slice){met(1, []int64{2000, 0, 0, 0}, []int64{1200, 800, 0, 0}), working(100_000), serverBusy(.3)}, "load", "2,000/s arrived"},

@@ -134,7 +134,7 @@ func (o *observation) behindInPeak() string {
 		seen = append(seen, "its CPU was not seen")
 	}
 	if u := c.LimitUtilisation; u != nil && c.Limit != nil {
-		seen = append(seen, "its limit of "+result.Thousands(c.Limit.Size)+" "+percent(u.Median)+" taken")
+		seen = append(seen, "its limit of "+result.Thousands(c.Limit.Size)+" was "+percent(u.Median)+" taken")
 	}
 	peaks := o.windowUs / float64(o.exp.Load.Cycle.Length().Microseconds()) * length / 1e6 // seconds
 	return fmt.Sprintf("unknown: %s; in the peak it answered %s/s of %s/s that arrived",
