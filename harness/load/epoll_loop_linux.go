@@ -82,10 +82,12 @@ const (
 	// doesn't let go, and a bound below the system's tick, 1 to 4 ms, would be
 	// one more interrupt to be set up for every wait.
 	holdProcessor = 10 * time.Millisecond
-	// eventBatch bounds what is ready but not looked at. It costs a system call
-	// in so many events; a batch may take 60 µs for each where all of them are
-	// connections to be replaced.
-	eventBatch = 64
+	// eventBatch bounds the answers that are taken before requests are sent
+	// again. Sending after a batch costs less than after each answer, since the
+	// server is woken less often; but in a batch as large as the number of
+	// clients either side waits for the other to be through with its own. With
+	// eight the server always has something to do, and a wait is shared by eight.
+	eventBatch = 8
 	// readSize holds an answer that is not large, and many pieces of one that is.
 	readSize = 64 << 10
 	// mostReads is how often a loop reads from one connection in a row: a server
