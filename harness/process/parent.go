@@ -252,3 +252,18 @@ func (l *Clients) PID() int { return l.c.cmd.Process.Pid }
 
 // Stop ends the process and waits for it.
 func (l *Clients) Stop() { l.c.stop() }
+
+// Used is the CPU time that a server's process, the clients' and this one have
+// had so far, all that they do between slices included; 0 where it can't be
+// read. Of a server that is not ours it is its guardian's.
+func Used(s *Server, l *Clients) time.Duration {
+	of := load.ProcessCPU()
+	for _, pid := range []int{s.PID(), l.PID()} {
+		clock, err := cpuClock(pid)
+		if err != nil {
+			return 0
+		}
+		of += clock
+	}
+	return of
+}

@@ -470,7 +470,7 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 		return t.lostClients(ctx, s, err)
 	}
 	cpus := t.measuredCPUs()
-	host := process.LookAtHostOn(cpus)
+	host, before := process.LookAtHostOn(cpus), process.Used(server, t.clients)
 	if err := server.Begin(ctx, window); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -494,11 +494,13 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 		used, err = server.End(ctx, idlePatience)
 	}
 	s.Load = &outcome.Load
-	if now := process.LookAtHostOn(cpus); used != nil {
-		ours := time.Duration((s.Load.CPUUs + used.CPUUs) * float64(time.Microsecond))
-		s.Host = now.SinceWith(host, ours)
-	} else { // what the server used would pass for that of others
+	switch now, ours := process.LookAtHostOn(cpus), process.Used(server, t.clients)-before; {
+	case used == nil || before == 0 || ours < 0: // what is ours would pass for that of others
 		s.Host = now.Since(host)
+	case e.Foreign(): // beside its guardian's
+		s.Host = now.SinceWith(host, ours+time.Duration(used.CPUUs*float64(time.Microsecond)))
+	default:
+		s.Host = now.SinceWith(host, ours)
 	}
 	if phase == result.PhasePilot {
 		s.SettleUs = outcome.SettledUs
