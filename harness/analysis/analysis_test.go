@@ -149,7 +149,7 @@ func delayed(n int, lateness time.Duration) func(*result.Slice) {
 	return func(s *result.Slice) {
 		l := s.Load
 		l.Delayed = int64(n)
-		h := filled(int(l.Due)-n, time.Duration(l.Lateness.Max()))
+		h := filled(int(l.Due)-n, l.Lateness.Max())
 		h.Merge(filled(n, lateness))
 		l.Lateness = h
 	}

@@ -67,7 +67,7 @@ func playApart(name string) error {
 		if err := orders.Decode(&o); err != nil {
 			close(cut)
 			playing.Wait()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = goleak.Find()
 			}
 			return err

@@ -369,7 +369,7 @@ func TestTheLaterReasonIsTold(t *testing.T) {
 		{"it refused, then said something else", refused, rude, rude},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := laterReason(tt.before, tt.now); got != tt.want {
+			if got := laterReason(tt.before, tt.now); !errors.Is(got, tt.want) {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
