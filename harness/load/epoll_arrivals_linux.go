@@ -61,11 +61,17 @@ func (l *loop) rise(c *customer) {
 }
 
 // turnAway is for who would have sent a request when the window was over.
-func (l *loop) turnAway(c *customer) {
-	if !l.play.closed && c.number == 0 { // an arrival that came too late to its turn
-		l.unfinished++
-	}
+func (l *loop) turnAway(c *customer, due int64) {
 	l.dismiss(c)
+	if l.play.closed || c.number > 0 {
+		return
+	}
+	// An arrival that came too late to its turn.
+	l.unfinished++
+	if c.counts && due <= l.arrivals.full {
+		l.delayedUnsent++
+	}
+	l.free = append(l.free, c)
 }
 
 // dismiss is for who sends nothing more.
@@ -165,7 +171,7 @@ func (l *loop) endArrivals() {
 		l.admit(s.next)
 		l.unfinished++
 	}
-	l.delayedUnsent = l.delayed - delayed
+	l.delayedUnsent += l.delayed - delayed
 	s.due = never
 }
 

@@ -69,7 +69,7 @@ func (l *loop) ask(c *customer, due int64) {
 	p := l.play
 	c.began = l.read()
 	if c.began >= p.window.to.Load() {
-		l.turnAway(c)
+		l.turnAway(c, due)
 		return
 	}
 	c.number++
@@ -148,6 +148,9 @@ func (l *loop) send(c *customer) {
 		watch |= eventloop.Out
 	case !c.established && errno != unix.ECONNRESET && errno != unix.EPIPE:
 		l.finish(c, l.read(), failureOf(errno), os.NewSyscallError("connect", errno))
+		return
+	case errno != unix.ECONNRESET && errno != unix.EPIPE: // the kernel's lack of memory, say: no answer will come of it
+		l.finish(c, l.read(), failureOf(errno), os.NewSyscallError("send", errno))
 		return
 	default:
 		// A server that rejects may answer and close before it has read

@@ -490,3 +490,18 @@ func TestNewOnLinux(t *testing.T) {
 		t.Errorf("New(epoll) = %v, %v; the default is %s", e, err, DefaultEngine())
 	}
 }
+
+// More arrivals than a loop can send must not keep it from the answers that
+// are there: else their latencies are the instrument's own.
+func TestEpollTakesAnswersWhileArrivalsAreOverdue(t *testing.T) {
+	addr := quickServer(t)
+	job := Job{Addr: addr, Scenario: open(1_000_000, scenario.ArrivalsConstant, ""), Count: 200 * ms, HangUp: true}
+	o, err := oneLoop(t).Play(t.Context(), job, nil)
+	l := o.Load
+	if err != nil || l.Sent >= l.Due { // a connect takes more than 1 µs
+		t.Fatalf("%d of %d sent, %v; want fewer than were due", l.Sent, l.Due, err)
+	}
+	if l.Requests == 0 {
+		t.Errorf("none of %d was answered in the window, errors %+v (%s)", l.Sent, l.Errors, l.FirstError)
+	}
+}

@@ -180,6 +180,9 @@ func (l *loop) await() []eventloop.Event {
 		return l.poller.Poll()
 	}
 	wait := l.next - l.read()
+	if wait <= 0 { // more is due than is done in a row, and whoever is ready has waited for that
+		return l.poller.Poll()
+	}
 	if l.arrivals != nil && l.arrivals.due != never {
 		// A sleeping thread wakes late, an arrival must not be: the last stretch
 		// is spent awake. The kernel is late by a part of a long wait, too.

@@ -220,6 +220,22 @@ func (h *Holder) Close() {
 	clear(h.held)
 }
 
+// Drop closes what is held to addr without asking: for a server that is ended,
+// or begun anew.
+func (h *Holder) Drop(addr string) error {
+	to, err := resolveAddr(addr)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, g := range h.held[to] {
+		closeAll(g.conns)
+	}
+	delete(h.held, to)
+	return nil
+}
+
 func closeAll(conns []net.Conn) {
 	for _, c := range conns {
 		c.Close()
@@ -268,7 +284,7 @@ func (a *asker) ask(conn net.Conn, waits *waiting) error {
 		return errGivenUp
 	}
 	err := a.converse(conn)
-	if patient := waits.leave(conn, err == nil); err != nil && !patient {
+	if !waits.leave(conn, err == nil) { // closed by this side meanwhile, whatever came
 		return errGivenUp
 	}
 	return err

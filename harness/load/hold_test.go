@@ -295,3 +295,28 @@ func TestHoldJobIsValidated(t *testing.T) {
 		}
 	}
 }
+
+// What is dropped is closed, unasked, and forgotten.
+func TestHeldConnectionsAreDropped(t *testing.T) {
+	const n = 20
+	var ended atomic.Int64
+	addr, shut := listen(t, func(c *net.TCPConn) {
+		serveAll(c)
+		ended.Add(1)
+	})
+	h := NewHolder()
+	defer h.Close()
+	if held := hold(t, h, holdJob(addr, n)); held.Answered != n {
+		t.Fatalf("held %+v, want %d", held, n)
+	}
+	if err := h.Drop(addr); err != nil {
+		t.Fatal(err)
+	}
+	if released, err := h.Release(t.Context(), addr, time.Second); err != nil || released.Asked != 0 {
+		t.Errorf("released %+v, %v, want none", released, err)
+	}
+	shut() // waits for those that serve
+	if ended.Load() != n {
+		t.Errorf("%d connections ended, want %d", ended.Load(), n)
+	}
+}

@@ -124,9 +124,12 @@ func (l *loading) hold(q request) reply {
 	}
 	var held result.Held
 	var err error
-	if q.Hold != nil {
+	switch {
+	case q.Hold != nil:
 		held, err = l.holder.Hold(context.Background(), *q.Hold)
-	} else {
+	case q.Release.Drop:
+		err = l.holder.Drop(q.Release.Addr)
+	default:
 		held, err = l.holder.Release(context.Background(), q.Release.Addr, q.Release.Within)
 	}
 	if err != nil {

@@ -74,6 +74,7 @@ type Foreign struct {
 type Release struct {
 	Addr   string        `json:"addr"`
 	Within time.Duration `json:"within_ns"`
+	Drop   bool          `json:"drop,omitempty"` // close only, without asking
 }
 
 // Listening says where a server is to be reached.

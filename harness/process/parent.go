@@ -236,7 +236,14 @@ func (l *Clients) Hold(ctx context.Context, job HoldJob) (result.Held, error) {
 // and closed.
 func (l *Clients) Release(ctx context.Context, addr string, within time.Duration) (result.Held, error) {
 	limit := within + scenario.MaxIdle*closeLimit + answerLimit
-	return l.askHeld(ctx, limit, request{Release: &Release{addr, within}})
+	return l.askHeld(ctx, limit, request{Release: &Release{Addr: addr, Within: within}})
+}
+
+// Drop closes the connections that are held to a server, without asking: for one
+// that is ended, or begun anew.
+func (l *Clients) Drop(ctx context.Context, addr string) error {
+	_, err := l.askHeld(ctx, scenario.MaxIdle*closeLimit+answerLimit, request{Release: &Release{Addr: addr, Drop: true}})
+	return err
 }
 
 func (l *Clients) askHeld(ctx context.Context, limit time.Duration, q request) (result.Held, error) {

@@ -28,9 +28,10 @@ const (
 // again as soon as they are answered. That settles the rate, the same for every
 // model. Where there is no reference it is the first model's.
 func (t *trial) capacity(ctx context.Context) error {
-	of := t.active()[0]
-	if i := slices.IndexFunc(t.exp.Entries, func(e result.Entry) bool { return e.Label == t.exp.Reference }); i >= 0 {
-		of = t.exp.Entries[i]
+	able := t.active() // a reference that can't be compared under this load has no capacity for it
+	of := able[0]
+	if i := slices.IndexFunc(able, func(e result.Entry) bool { return e.Label == t.exp.Reference }); i >= 0 {
+		of = able[i]
 	}
 	if err := t.startBlock(ctx, result.PhaseCapacity, -1, []result.Entry{of}); err != nil {
 		return err
@@ -38,15 +39,14 @@ func (t *trial) capacity(ctx context.Context) error {
 	defer t.stopBlock()
 	var seen []float64
 	for range capacityLooks {
-		before := len(t.slices)
 		s := closedForm(t.exp.Scenario, capacityClients)
 		if err := t.slice(ctx, of, result.PhaseCapacity, -1, 0, s, process.Job{Settle: capacitySettle, Count: capacityCount}); err != nil {
 			return err
 		}
-		if len(t.slices) == before { // it has failed
+		if t.servers[of.Label] == nil { // it has failed
 			break
 		}
-		if last := t.slices[len(t.slices)-1]; last.Failed == "" && last.Load != nil && last.Load.Requests > 0 {
+		if last := t.last(of, result.PhaseCapacity); last != nil && last.Load != nil && last.Load.Requests > 0 {
 			seen = append(seen, float64(last.Load.Requests)/last.Load.WindowUs*1e6)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"workbench/harness/process"
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 )
 
 // holdWithin bounds how long connections may take to be answered that are then
@@ -71,9 +72,14 @@ func (t *trial) release(ctx context.Context, block int) error {
 
 // unable says why a server can't take part in a scenario with silent
 // connections, "" if it can: those that it holds take every place that it has,
-// and nobody else is answered.
-func unable(held result.Held, pilot result.Slice) string {
-	if held.Answered >= held.Asked || pilot.Load.Requests > 0 {
+// and nobody else is answered. A pilot that was too short for an answer, or that
+// saw places free, says nothing of the kind.
+func unable(s scenario.Scenario, held result.Held, pilot result.Slice) string {
+	looked := time.Duration((float64(pilot.SettleUs) + pilot.Load.WindowUs) * float64(time.Microsecond))
+	switch v := pilot.Server; {
+	case held.Answered >= held.Asked || pilot.Load.RequestsAll > 0,
+		looked < 2*(s.Wait.Mean()+s.Spin.Mean()),
+		v != nil && v.Limit != nil && v.HeldPeak < v.Limit.Size:
 		return ""
 	}
 	taken := "it"

@@ -33,14 +33,14 @@ func (t *trial) pilot(ctx context.Context, e result.Entry) error {
 	if err := t.slice(ctx, e, result.PhasePilot, -1, 0, t.exp.Scenario, t.exp.pilotJob()); err != nil {
 		return err
 	}
-	s := t.slices[len(t.slices)-1]
-	if s.Failed != "" || s.Load == nil {
+	s := t.last(e, result.PhasePilot)
+	if s == nil {
 		return nil
 	}
-	if why := unable(held, s); why != "" {
+	if why := unable(t.exp.Scenario, held, *s); why != "" {
 		return t.leaveOutUnable(e, result.PhasePilot, why)
 	}
-	t.length[e.Label] = t.exp.lengths(s)
+	t.length[e.Label] = t.exp.lengths(*s)
 	return nil
 }
 

@@ -172,3 +172,33 @@ func TestConnectionsAreHeldAnewWhenTheClientsAreLost(t *testing.T) {
 		t.Errorf("%d slices lost, failures %v; want one lost, and no failure of the model", lost, out.Failures)
 	}
 }
+
+func TestWhoCannotTakePart(t *testing.T) {
+	quick := scenario.Scenario{}
+	slow := scenario.Scenario{Wait: scenario.Constant(2 * time.Second)}
+	for _, tt := range []struct {
+		is       string
+		load     scenario.Scenario
+		answered int64 // of 1,000 that were to be held
+		active   int64 // requests of others, answered
+		limit    *result.Limit
+		heldPeak int64
+		want     bool
+	}{
+		{"its only place is taken", quick, 1, 0, &result.Limit{Name: "one at a time", Size: 1}, 1, true},
+		{"all its workers are", quick, 16, 0, &result.Limit{Name: "workers", Size: 16}, 16, true},
+		{"a server that isn't ours and answers nobody else", quick, 8, 0, nil, 0, true},
+		{"all that were to be held are", quick, 1000, 0, nil, 1000, false},
+		{"one was lost on the way, and others were answered", quick, 999, 500, nil, 1000, false},
+		{"places were free", quick, 999, 0, &result.Limit{Name: "goroutines", Size: 2000}, 1010, false},
+		{"a request takes longer than the pilot looked", slow, 999, 0, nil, 1000, false},
+	} {
+		s := result.Slice{
+			SettleUs: 250_000, Load: &result.Load{WindowUs: 100_000, RequestsAll: tt.active},
+			Server: &result.Server{Limit: tt.limit, HeldPeak: tt.heldPeak},
+		}
+		if why := unable(tt.load, result.Held{Asked: 1000, Answered: tt.answered}, s); (why != "") != tt.want {
+			t.Errorf("%s: %q", tt.is, why)
+		}
+	}
+}

@@ -314,7 +314,7 @@ func (t *trial) block(ctx context.Context, block int) error {
 			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, job); err != nil {
 				return err
 			}
-			if t.slices[len(t.slices)-1].Failed == "" {
+			if last := t.slices[len(t.slices)-1]; last.Label == e.Label && last.Phase == result.PhaseRound && last.Failed == "" {
 				t.cost[e.Label] = time.Since(begin)
 			}
 		}
@@ -476,6 +476,8 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 			return ctx.Err()
 		}
 		// The clients have prepared for nothing, and wait for nothing but Play.
+		// What becomes of this server is decided below.
+		t.dismiss(e)
 		if err := t.replaceClients(ctx, s); err != nil {
 			return err
 		}
@@ -523,6 +525,10 @@ func (t *trial) measuredCPUs() process.CPUs {
 // dismiss ends a server that is not needed any more in this block.
 func (t *trial) dismiss(e result.Entry) {
 	if s := t.servers[e.Label]; s != nil {
+		if _, held := t.held[e.Label]; held {
+			// Clients that are lost hold nothing any more: that shows elsewhere.
+			_ = t.clients.Drop(context.Background(), s.Addr)
+		}
 		s.Stop()
 		delete(t.servers, e.Label)
 		delete(t.held, e.Label)
@@ -578,6 +584,20 @@ func (t *trial) renew(ctx context.Context, e result.Entry, s result.Slice) error
 	}
 	if s.Phase == result.PhaseRound {
 		return t.warmUp(ctx, e, s.Block)
+	}
+	return nil
+}
+
+// last is the slice of an entry and a phase that was kept last, if it has
+// figures; others may have followed it.
+func (t *trial) last(e result.Entry, phase string) *result.Slice {
+	for i := len(t.slices) - 1; i >= 0; i-- {
+		if s := &t.slices[i]; s.Label == e.Label && s.Phase == phase {
+			if s.Failed != "" || s.Load == nil {
+				return nil
+			}
+			return s
+		}
 	}
 	return nil
 }
