@@ -156,7 +156,7 @@ func TestEpollGivesDescriptorsBack(t *testing.T) {
 	descriptors := func() int {
 		fds, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
-			t.Skip(err)
+			t.Skip(err) // a system without /proc: what is open can't be counted
 		}
 		return len(fds)
 	}
@@ -327,7 +327,7 @@ func TestEpollSendsInPieces(t *testing.T) {
 func TestEpollOnIPv6(t *testing.T) {
 	ln, err := net.Listen("tcp6", "[::1]:0")
 	if err != nil {
-		t.Skip(err)
+		t.Skip(err) // a machine without IPv6
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
