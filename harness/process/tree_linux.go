@@ -205,7 +205,23 @@ func (t tree) idle(pause time.Duration) bool {
 	time.Sleep(pause)
 	now := t.look()
 	used := (now.cpu - before.cpu).Abs()
-	return used < now.at.Sub(before.at)/50
+	return used < now.at.Sub(before.at)/50 && !t.runnable()
+}
+
+// runnable reports whether a thread of the tree runs or would like to. Where
+// others have the CPUs the clock of a busy server stands still too.
+func (t tree) runnable() bool {
+	for _, p := range t.procs() {
+		dir := "/proc/" + strconv.Itoa(p.pid) + "/task/"
+		tasks, _ := os.ReadDir(dir)
+		for _, e := range tasks {
+			stat, _ := os.ReadFile(dir + e.Name() + "/stat")
+			if task, ok := parseStat(stat); ok && task.state == 'R' {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // memory is the resident memory of the tree, in bytes: now, and the sum of the
