@@ -28,6 +28,7 @@ const (
 	text   takes = iota // mine
 	whole               // 64
 	either              // 5ms, 0
+	truth               // true
 )
 
 // keys are all fields, in the order in which they are written and read.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -16,39 +17,49 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// MaxFile is the size in bytes up to which a scenario's file is read. A tenth
-// would do; what is longer is another file.
+// MaxFile is the size in bytes up to which a scenario's or a sweep's file is
+// read. A tenth would do; what is longer is another file.
 const MaxFile = 64 << 10
 
 // Find returns the scenario that arg names: a file, if it ends in .yaml or .yml
 // or has a directory, else one of the catalogue.
 func Find(arg string) (Scenario, error) {
-	ext := strings.ToLower(filepath.Ext(arg))
-	if ext == ".yaml" || ext == ".yml" || filepath.Base(arg) != arg {
+	if isFile(arg) {
 		return ReadFile(arg)
 	}
 	return Named(arg)
 }
 
+// isFile reports whether arg is a file's name rather than one of the catalogue.
+func isFile(arg string) bool {
+	ext := strings.ToLower(filepath.Ext(arg))
+	return ext == ".yaml" || ext == ".yml" || filepath.Base(arg) != arg
+}
+
 // ReadFile reads a scenario from a file, as [Decode] does.
 func ReadFile(path string) (Scenario, error) {
-	f, err := os.Open(path)
+	b, err := readFile(path)
 	if err != nil {
-		return Scenario{}, unreadable(path, err)
-	}
-	defer f.Close() // of what was only read
-	b, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err != nil {
-		return Scenario{}, unreadable(path, err)
+		return Scenario{}, fmt.Errorf("scenario file %s: %w (workbench scenarios NAME prints one to start from)", path, err)
 	}
 	return Decode(path, b)
 }
 
-func unreadable(path string, err error) error {
+// readFile reads a file up to a byte more than it may have. Its error leaves
+// the path to the caller.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err == nil {
+		defer f.Close() // of what was only read
+		var b []byte
+		if b, err = io.ReadAll(io.LimitReader(f, MaxFile+1)); err == nil {
+			return b, nil
+		}
+	}
 	if e, ok := errors.AsType[*os.PathError](err); ok {
 		err = e.Err
 	}
-	return fmt.Errorf("scenario file %s: %w (workbench scenarios NAME prints one to start from)", path, err)
+	return nil, err
 }
 
 // Decode reads a scenario in YAML. The keys are those that [Scenario.YAML]
@@ -139,11 +150,7 @@ func parseYAML(b []byte) (values map[string]string, at map[string]*token.Positio
 		}
 		value, err := keys[i].value(pair.Value)
 		if err != nil {
-			place := name.Position
-			if tk := pair.Value.GetToken(); tk != nil && tk.Position != nil && tk.Position.Line > 0 {
-				place = tk.Position
-			}
-			return nil, nil, &yamlError{place, name.Value + ": " + err.Error()}
+			return nil, nil, &yamlError{place(pair.Value, name), name.Value + ": " + err.Error()}
 		}
 		values[name.Value], at[name.Value] = value, pair.Value.GetToken().Position
 	}
@@ -151,51 +158,77 @@ func parseYAML(b []byte) (values map[string]string, at map[string]*token.Positio
 }
 
 // value is the value of a key in words.
-func (k key) value(n ast.Node) (string, error) {
+func (k key) value(n ast.Node) (string, error) { return word(n, k.takes, k.example) }
+
+// word is a value in words, if it is of the kind that is wanted there.
+func word(n ast.Node, want takes, example string) (string, error) {
 	raw := n.GetToken().Value
-	if whole, _, _ := strings.Cut(raw, "."); k.takes != text && len(whole) > 1 && whole[0] == '0' && isDigits(whole) {
+	if digits, _, _ := strings.Cut(raw, "."); want != text && len(digits) > 1 && digits[0] == '0' && isDigits(digits) {
 		return "", fmt.Errorf("%s: want a number without leading zeros (010 is 8 to some readers of YAML, and 10 to others)", raw)
 	}
 	switch n := n.(type) {
 	case *ast.StringNode:
-		if k.takes == whole {
+		if want == whole {
 			return "", fmt.Errorf("%q is text: want a whole number", n.Value)
 		}
 		return n.Value, nil
 	case *ast.IntegerNode:
-		if k.takes == text {
+		if want == text {
 			return "", fmt.Errorf("%s is a number: want text, as in '%s'", raw, raw)
 		}
 		return raw, nil
 	case *ast.FloatNode:
-		if k.takes != either {
-			return "", fmt.Errorf("%s is a number with decimals: want %s", raw, map[takes]string{text: "text, as in '" + raw + "'", whole: "a whole number"}[k.takes])
+		if want == text || want == whole {
+			return "", fmt.Errorf("%s is a number with decimals: want %s", raw, map[takes]string{text: "text, as in '" + raw + "'", whole: "a whole number"}[want])
 		}
 		return raw, nil
+	case *ast.BoolNode:
+		if want == truth {
+			return strconv.FormatBool(n.Value), nil
+		}
 	case *ast.NullNode:
 		return "", errors.New("no value: want one, or the key left out")
 	}
-	if _, ok := n.(ast.ScalarNode); ok && k.takes == text {
+	if _, ok := n.(ast.ScalarNode); ok && want == text {
 		return "", fmt.Errorf("%s: want text, as in '%s'", raw, raw)
 	} else if ok {
-		return "", fmt.Errorf("%s: want a value such as %s", raw, k.example)
+		return "", fmt.Errorf("%s: want a value such as %s", raw, example)
 	}
-	return "", fmt.Errorf("keys of its own: want one value, such as %s", k.example)
+	return "", fmt.Errorf("keys of its own: want one value, such as %s", example)
+}
+
+// place is where a value stands, or, where the parser doesn't know, its key.
+func place(value ast.Node, key *token.Token) *token.Position {
+	if tk := value.GetToken(); tk != nil && tk.Position != nil && tk.Position.Line > 0 {
+		return tk.Position
+	}
+	return key.Position
 }
 
 // parsePairs reads the keys and values of the only document.
 func parsePairs(b []byte) (pairs []*ast.MappingValueNode, err error) {
-	// The parser dereferences nil where it is given nonsense such as "key:\n}"
-	// (goccy/go-yaml issue 890).
-	defer func() {
-		if r := recover(); r != nil {
-			pairs, err = nil, errors.New("no YAML that could be understood: want lines of a key and its value, such as clients: 64")
-		}
-	}()
-	tokens := lexer.Tokenize(strings.TrimPrefix(string(b), "\ufeff")) // as some editors begin a file
+	defer notUnderstood(&err)
+	tokens := tokenize(b)
 	if err := checkPlain(tokens); err != nil {
 		return nil, err
 	}
+	return parseTokens(tokens)
+}
+
+// notUnderstood makes an error of the parser's panic: it dereferences nil where
+// it is given nonsense such as "key:\n}" (goccy/go-yaml issue 890).
+func notUnderstood(err *error) {
+	if r := recover(); r != nil {
+		*err = errors.New("no YAML that could be understood: want lines of a key and its value, such as clients: 64")
+	}
+}
+
+func tokenize(b []byte) token.Tokens {
+	return lexer.Tokenize(strings.TrimPrefix(string(b), "\ufeff")) // as some editors begin a file
+}
+
+// parseTokens reads the keys and values of a document.
+func parseTokens(tokens token.Tokens) (pairs []*ast.MappingValueNode, err error) {
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // said better here, with both places
 	if e, ok := errors.AsType[yaml.Error](err); ok {
 		var at *token.Position
@@ -240,12 +273,8 @@ func checkPlain(tokens token.Tokens) error {
 			}
 		case token.SequenceStartType, token.SequenceEntryType:
 			what = "a list: a key of a scenario has one value"
-		case token.MappingStartType, token.MappingKeyType:
-			what = "braces or a question mark: want lines of a key and its value, such as clients: 64"
-		case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType, token.DirectiveType:
-			what = fmt.Sprintf("%q: a scenario has keys and values, and no anchors, references, tags or directives", tk.Value)
-		case token.LiteralType, token.FoldedType:
-			what = "text of several lines: want one"
+		default:
+			what = refused(tk, "a scenario has keys and values")
 		}
 		if ended {
 			what = second
@@ -256,6 +285,20 @@ func checkPlain(tokens token.Tokens) error {
 		begun = true
 	}
 	return nil
+}
+
+// refused says what is wrong with a token that none of our files needs, "" of
+// others.
+func refused(tk *token.Token, has string) string {
+	switch tk.Type {
+	case token.MappingStartType, token.MappingKeyType:
+		return "braces or a question mark: want lines of a key and its value, such as clients: 64"
+	case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType, token.DirectiveType:
+		return fmt.Sprintf("%q: %s, and no anchors, references, tags or directives", tk.Value, has)
+	case token.LiteralType, token.FoldedType:
+		return "text of several lines: want one"
+	}
+	return ""
 }
 
 // YAML is s as a file that [Decode] reads, with a comment for each key. Keys
