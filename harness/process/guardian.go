@@ -2,7 +2,6 @@ package process
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +24,7 @@ const (
 	foreignStart = 10 * time.Second      // to answer for the first time
 	foreignGrace = 2 * time.Second       // to end when it is asked to
 	foreignPoll  = 5 * time.Millisecond  // between two attempts to reach it
+	foreignTry   = time.Second           // that an attempt has at least
 	foreignPause = 10 * time.Millisecond // between two looks at its CPU clock
 	foreignDial  = time.Second           // to be connected to, between slices
 )
@@ -176,51 +176,39 @@ func (g *guardian) attach(f Foreign) (err error) {
 }
 
 // await returns when the server has answered, whatever it answered. One that
-// runs already has to be reached at once.
+// runs already has to be reached at once. What is said of one that doesn't
+// answer is what it came to at last, since a server that starts gets on. The
+// last attempt therefore has time of its own: else it would tell of time that
+// was up, and not of the server.
 func (g *guardian) await(limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	var why error
-	for {
-		now := reach(ctx, g.addr)
-		if now == nil {
+	for deadline := time.Now().Add(limit); ; time.Sleep(foreignPoll) {
+		begin := time.Now()
+		why := reach(g.addr, begin.Add(max(foreignTry, deadline.Sub(begin))))
+		if why == nil {
 			return nil
 		}
-		why = laterReason(why, now)
 		if gone := g.gone(); gone != nil {
 			return gone
 		}
-		if ctx.Err() != nil {
+		if time.Now().After(deadline) {
 			return fmt.Errorf("it did not answer on %s within %v (%w)%s", g.addr, limit, why, g.lastWords(": "))
 		}
 		if g.command == nil {
 			return fmt.Errorf("it doesn't answer: %w", why)
 		}
-		time.Sleep(foreignPoll)
 	}
-}
-
-// laterReason is why a server doesn't answer, after one more attempt: the
-// newest reason, since a server that starts gets on, but not that time was up
-// before a connection was made, where more is known.
-func laterReason(before, now error) error {
-	if op, ok := errors.AsType[*net.OpError](now); before != nil && ok && op.Op == "dial" && op.Timeout() {
-		return before
-	}
-	return now
 }
 
 // errSilent is why a server that can be connected to doesn't answer.
 var errSilent = errors.New("it accepts connections and answers nothing")
 
 // reach wants any answer in HTTP.
-func reach(ctx context.Context, addr string) error {
-	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+func reach(addr string, deadline time.Time) error {
+	nc, err := (&net.Dialer{Deadline: deadline}).Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	deadline, _ := ctx.Deadline()
 	if err := nc.SetDeadline(deadline); err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func TestHeldConnections(t *testing.T) {
 				}
 			}
 			if tt.active { // one more than those that are held isn't idle
-				nc := held(t, s, "200ms")
+				nc := held(t, s)
 				_, err := s.End(t.Context(), 20*time.Millisecond)
 				if want := (BusyError{"the server " + tt.model, 1}); !errors.Is(err, want) {
 					t.Errorf("error %v, want %v", err, want)

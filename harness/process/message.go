@@ -56,6 +56,7 @@ type ServerConfig struct {
 	Backlog       int      `json:"backlog"`                   // connections; 0 is the system's limit
 	SpinPerUs     float64  `json:"spin_per_us"`               // from Calibrate
 	NoIdleTimeout bool     `json:"no_idle_timeout,omitempty"` // connections may be silent for ever
+	Padding       int      `json:"padding,omitempty"`         // bytes, 0 to MaxPadding, that the process has in its environment: see MaxPadding
 	Foreign       *Foreign `json:"foreign,omitempty"`         // a server that is not ours, instead of Model
 }
 

@@ -42,12 +42,18 @@ type Server struct {
 // StartServer starts a server on cpus and returns once it has answered a
 // probe. One that is not ours is started by a guardian, which takes all its
 // processes with it when it ends; one that runs already is left as it is.
+//
+// Each start has a port of its own, one that the system finds free, and the
+// padding that conf says.
 func StartServer(ctx context.Context, cpus CPUs, conf ServerConfig) (*Server, error) {
 	name, mark, limit := conf.Model, "", answerLimit
 	if f := conf.Foreign; f != nil {
 		name, mark, limit = f.Label, rand.Text(), foreignStart+answerLimit
 	}
-	c, err := start("the server "+name, cpus, mark)
+	if conf.Padding < 0 || conf.Padding > MaxPadding {
+		return nil, fmt.Errorf("the server %s: padding of %d bytes: must be 0 to %d", name, conf.Padding, MaxPadding)
+	}
+	c, err := start("the server "+name, cpus, mark, paddingVar+"="+strings.Repeat("x", conf.Padding))
 	if err != nil {
 		return nil, err
 	}

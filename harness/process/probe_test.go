@@ -119,8 +119,9 @@ func TestProbe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Waits != (got.WaitedUs >= 45_000) && !tt.page.slow && !tt.page.picky {
-				t.Errorf("asked to wait for 50,000 µs it took %d and waits: %v", got.WaitedUs, got.Waits)
+			// One that doesn't wait may be as slow for the machine's sake.
+			if got.Waits && got.WaitedUs < 45_000 {
+				t.Errorf("asked to wait for 50,000 µs it took %d, and is said to wait", got.WaitedUs)
 			}
 			got.WaitedUs = 0
 			if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,20 @@ import (
 // roleVar is the environment variable that makes this program a child. What
 // it is to do comes by request.
 const roleVar = "WORKBENCH_CHILD"
+
+// paddingVar is the environment variable that a server is padded with.
+const paddingVar = "WORKBENCH_PADDING"
+
+// MaxPadding is the most, in bytes, that a server's environment is padded with.
+//
+// The environment lies at the foot of the stack: its size, a longer user name,
+// shifts what lies above against cache lines and pages, and has been seen to
+// speed programs up or slow them down by more than what they were compared for
+// (Mytkowicz et al., "Producing wrong data without doing anything obviously
+// wrong!", ASPLOS 2009). Processes with paddings drawn at random over a page
+// make that a part of the spread between blocks, where it is seen, instead of a
+// bias, where it isn't.
+const MaxPadding = 4096
 
 // A child is a process of this very program that answers requests until its
 // standard input closes.
@@ -34,15 +49,16 @@ type child struct {
 }
 
 // start starts a child on cpus, or wherever the system likes if there are
-// none. A child with a mark is to be a guardian.
-func start(name string, cpus CPUs, mark string) (*child, error) {
+// none. A child with a mark is to be a guardian. What is added to the
+// environment is inherited: a command that a guardian starts has it too.
+func start(name string, cpus CPUs, mark string, add ...string) (*child, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: find this program: %w", name, err)
 	}
 	c := &child{name: name, said: &tail{}, mark: mark, replies: make(chan reply, 1), gone: make(chan struct{})}
 	c.cmd = exec.Command(exe)
-	c.cmd.Env = append(os.Environ(), roleVar+"=1")
+	c.cmd.Env = slices.Concat(os.Environ(), []string{roleVar + "=1"}, add)
 	if mark != "" {
 		c.cmd.Env = append(c.cmd.Env, markVar+"="+mark)
 	}

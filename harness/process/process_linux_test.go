@@ -16,6 +16,7 @@ import (
 )
 
 func TestChildrenRunOnTheirCPUs(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "") // children would inherit it
 	allowed := Allowed()
 	if len(allowed) < 2 {
 		t.Fatalf("this process may use CPU %v alone: the test needs two", allowed)
@@ -47,6 +48,49 @@ func TestChildrenRunOnTheirCPUs(t *testing.T) {
 	}
 	if diff := cmp.Diff(allowed, Allowed()); diff != "" {
 		t.Errorf("the parent's own affinity changed (-before +after):\n%s", diff)
+	}
+}
+
+// A server's environment is as large as it is to be, whoever wrote the server.
+func TestServersArePadded(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		conf    ServerConfig
+		padding int // of all its processes
+	}{
+		{"one of ours, not at all", ServerConfig{Model: "goroutine", Conversation: "http"}, 0},
+		{"one of ours", ServerConfig{Model: "goroutine", Conversation: "http", Padding: 1}, 1},
+		{"one of ours, by the most there is", ServerConfig{Model: "goroutine", Conversation: "http", Padding: MaxPadding}, MaxPadding},
+		{"one that is not", ServerConfig{Foreign: &Foreign{Label: "mine", Command: stranger("plain")}, Padding: 777}, 777},
+		{"one that is not, and not at all", ServerConfig{Foreign: &Foreign{Label: "mine", Command: stranger("plain")}}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv(paddingVar, "of somebody else")
+			s, err := StartServer(t.Context(), nil, tt.conf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Stop()
+			list := []int{s.PID()}
+			if tt.conf.Foreign != nil {
+				list = append(list, pids(get(t, s.Addr, ""))...)
+			}
+			for _, pid := range list {
+				environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for e := range strings.SplitSeq(string(environ), "\x00") {
+					if v, ok := strings.CutPrefix(e, paddingVar+"="); ok {
+						got = append(got, v)
+					}
+				}
+				if len(got) != 1 || got[0] != strings.Repeat("x", tt.padding) {
+					t.Errorf("process %d is padded with %q, want %d bytes, once", pid, got, tt.padding)
+				}
+			}
+		})
 	}
 }
 
@@ -100,18 +144,19 @@ func TestChildrenDieWithTheirParent(t *testing.T) {
 	}
 }
 
-// awaitEnd returns when a process that is not our child is gone.
+// awaitEnd returns when a process has ended, all its threads with it; a zombie
+// waits for whoever adopted it.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil || bytes.Contains(stat, []byte(") Z ")) { // a zombie waits for whoever adopted it
+		if !alive(pid) {
 			return
 		}
 	}
-	t.Errorf("process %d outlived its parent", pid)
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	t.Errorf("process %d should have ended: %s", pid, stat)
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 }
 

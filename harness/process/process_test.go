@@ -1,10 +1,12 @@
 package process
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -111,27 +113,40 @@ func TestCalibrate(t *testing.T) {
 	}
 }
 
-// held opens a connection to s and keeps it busy for so long.
-func held(t *testing.T, s *Server, wait string) net.Conn {
+// held opens a connection to s and has it answered once: only then is it sure
+// that s has accepted it.
+func held(t *testing.T, s *Server) net.Conn {
 	t.Helper()
 	nc, err := net.Dial("tcp", s.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
-	if _, err := io.WriteString(nc, "GET /?wait="+wait+" HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(nc, "GET / HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		t.Fatal(err)
 	}
 	return nc
 }
 
-// A slice neither begins nor ends while somebody is served.
+// A slice neither begins nor ends while somebody has a connection.
 func TestABusyServer(t *testing.T) {
-	s := serve(t, "goroutine")
+	s, err := StartServer(t.Context(), nil, ServerConfig{Model: "goroutine", Conversation: "http", NoIdleTimeout: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
 	if err := s.Begin(t.Context(), Window{Patience: Patience{Idle: 5 * time.Second}}); err != nil {
 		t.Fatal(err)
 	}
-	nc := held(t, s, "300ms")
+	nc := held(t, s)
 	want := BusyError{"the server goroutine", 1}
 	for _, ask := range []func() error{
 		func() error { _, err := s.End(t.Context(), 20*time.Millisecond); return err },
@@ -142,14 +157,17 @@ func TestABusyServer(t *testing.T) {
 		}
 	}
 	used, err := s.EndNow(t.Context())
-	if err != nil || used.Requests != 0 || used.HeldPeak != 1 || used.CPUUs <= 0 {
-		t.Errorf("in the middle %+v, %v; want one connection held and nothing answered", used, err)
+	if err != nil || used.Requests != 1 || used.HeldPeak != 1 || used.CPUUs <= 0 {
+		t.Errorf("in the middle %+v, %v; want one connection held, and its first answer", used, err)
+	}
+	if _, err := io.WriteString(nc, plainRequest(s.Addr)); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := io.ReadAll(nc); err != nil { // the answer, and the end
 		t.Fatal(err)
 	}
-	if used, err = s.End(t.Context(), 5*time.Second); err != nil || used.Requests != 1 {
-		t.Errorf("in the end %+v, %v; want one answer", used, err)
+	if used, err = s.End(t.Context(), 5*time.Second); err != nil || used.Requests != 2 {
+		t.Errorf("in the end %+v, %v; want two answers", used, err)
 	}
 }
 
@@ -164,6 +182,10 @@ func TestErrorsOfChildren(t *testing.T) {
 			_, err := StartServer(t.Context(), nil, ServerConfig{Model: "nobody", Conversation: "http"})
 			return err
 		}, `the server nobody: no model "nobody" (models: errgroup, goroutine, iterative, pool)`},
+		{"a padding that is larger than a page", func(t *testing.T) error {
+			_, err := StartServer(t.Context(), nil, ServerConfig{Model: "pool", Conversation: "http", Padding: 5000})
+			return err
+		}, "the server pool: padding of 5000 bytes: must be 0 to 4096"},
 		{"a slice of clients with an unknown engine", func(t *testing.T) error {
 			c, err := StartClients(nil)
 			if err != nil {

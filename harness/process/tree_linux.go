@@ -359,39 +359,53 @@ const killBound = 2 * time.Second
 // endTree ends all descendants of this process: it asks, and after grace it
 // kills, until none is left, those included that are started meanwhile.
 func endTree(spared int, grace time.Duration) {
-	mine := func() []proc { return descendants(everybody(), os.Getpid()) }
-	if signalAll(mine(), syscall.SIGTERM) {
-		awaitNone(grace, func() []proc { reap(spared); return mine() }, 0)
-	}
-	awaitNone(killBound, func() []proc { reap(spared); return mine() }, syscall.SIGKILL)
+	mine := func() []proc { reap(spared); return descendants(everybody(), os.Getpid()) }
+	awaitNone(grace, mine, asked{}.ask)
+	awaitNone(killBound, mine, kill)
 }
 
 // awaitNone returns when who has been nobody twice in a row, since processes
-// that start and end while they are looked for can be missed once. It sends a
-// signal each time, unless that is 0.
-func awaitNone(bound time.Duration, who func() []proc, signal syscall.Signal) {
+// that start and end while they are looked for can be missed once. It calls end
+// for each that it finds, each time.
+func awaitNone(bound time.Duration, who func() []proc, end func(proc)) {
 	deadline := time.Now().Add(bound)
 	for none := 0; time.Now().Before(deadline); time.Sleep(killPoll) {
-		if some := signalAll(who(), signal); some {
-			none = 0
-		} else if none++; none == 2 {
+		none++
+		for _, p := range who() {
+			if !p.ended() {
+				none = 0
+				end(p)
+			}
+		}
+		if none == 2 {
 			return
 		}
 	}
 }
 
-// signalAll signals processes and reports whether there was any that runs.
-func signalAll(procs []proc, signal syscall.Signal) (some bool) {
-	for _, p := range procs {
-		if p.ended() {
-			continue
-		}
-		some = true
-		if signal != 0 {
-			_ = syscall.Kill(p.pid, signal)
-		}
+func kill(p proc) { _ = syscall.Kill(p.pid, syscall.SIGKILL) }
+
+// asked are the programs that have been asked to end: each once, since for many
+// a second time means at once.
+type asked map[program]bool
+
+// A program is what a process runs. A shell that is asked while it starts a
+// command heeds that when the command is over, and the command may not have
+// heard it: it came too late, or its process was still a copy of the shell, whose
+// handler took the signal. So newcomers are asked too, and so is a process that
+// became another program since.
+type program struct {
+	pid     int
+	started uint64
+	name    string
+}
+
+func (a asked) ask(p proc) {
+	name, _ := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/comm")
+	if is := (program{p.pid, p.started, string(name)}); !a[is] {
+		a[is] = true
+		_ = syscall.Kill(p.pid, syscall.SIGTERM)
 	}
-	return some
 }
 
 // adoptive is what children this process had when it began to adopt orphans;
@@ -418,7 +432,7 @@ func BeReaper() {
 // servers write over their environment), with all their descendants. What this
 // program starts itself is of its own session, what a guardian does is not.
 func endOrphans(mark string) {
-	awaitNone(killBound, func() []proc { return orphans(everybody(), mark) }, syscall.SIGKILL)
+	awaitNone(killBound, func() []proc { return orphans(everybody(), mark) }, kill)
 	for _, p := range orphans(everybody(), mark) { // ended, and children of ours
 		if p.parent == os.Getpid() {
 			_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
