@@ -1,8 +1,13 @@
 // Package stats summarises what repeated looks at a server saw.
 //
 // Its position: a figure without its spread is not a figure, and a percentile
-// that the number of samples can't carry is not printed. Everything here is a
-// pure function of its input and leaves that input as it was. Nothing here
+// that the number of samples can't carry is not printed. A difference is an
+// interval, never a p alone, and never two intervals held against each other
+// by eye; intervals that are read together hold together. Each holds the truth
+// as often as it says under noise like that of a shared machine, which the
+// tests show, and show of the usual ways that they don't. Where there are too
+// few samples for an answer there is none. Everything here is a pure function
+// of its input, a seed included, and leaves that input as it was. Nothing here
 // drops an outlier: a slow slice is something that a server did.
 package stats
 
