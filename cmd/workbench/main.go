@@ -7,6 +7,10 @@
 //
 //	workbench run                        a tour of about a minute
 //	workbench run --scenario io --model pool:workers=4
+//	workbench sweep scripts/clients.yaml a grid of experiments
+//	workbench compare A B                two results of different times
+//	workbench report DIR                 all tables, made again from the slices
+//	workbench cite DIR                   one sentence to quote
 //	workbench serve --model iterative    a server to talk to
 //	workbench models                     what there is
 //	workbench scenarios
@@ -14,8 +18,9 @@
 //
 // Results go to standard output, progress and warnings to standard error.
 // It exits with 0 when done, 1 when something failed, 2 on wrong usage, 3 when
-// it measured but no figure is valid, and 130 when interrupted, the record
-// kept.
+// it measured but no figure is valid, 4 when a limit of --fail-if is exceeded, 5
+// when one is neither exceeded nor kept for certain, and 130 when interrupted,
+// the record kept.
 package main
 
 import (
@@ -37,11 +42,13 @@ import (
 
 // Exit codes.
 const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInvalid     = 3
-	exitInterrupted = 130
+	exitDone         = 0
+	exitFailed       = 1
+	exitUsage        = 2
+	exitInvalid      = 3
+	exitExceeded     = 4
+	exitInconclusive = 5
+	exitInterrupted  = 130
 )
 
 func main() {
@@ -61,15 +68,14 @@ func main() {
 // commands are what the program can do.
 type commands struct {
 	Run       runCmd       `cmd:"" help:"Compare models under a load, and say what differs."`
+	Sweep     sweepCmd     `cmd:"" help:"Play a grid of experiments from a file; killed, it goes on where it was."`
+	Compare   compareCmd   `cmd:"" help:"Say what changed between two results of different times."`
+	Report    reportCmd    `cmd:"" help:"Make all tables of a result again from its slices."`
+	Cite      citeCmd      `cmd:"" help:"Say a result in one sentence to quote, with all that is needed to repeat it."`
 	Serve     serveCmd     `cmd:"" help:"Run one model as a server that a browser, curl, telnet or a load tool can talk to."`
 	Models    modelsCmd    `cmd:"" help:"List the models and their parameters."`
 	Scenarios scenariosCmd `cmd:"" help:"List the named loads, or show one as flags and as a file to start from."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what on this machine would spoil a measurement, and the cure."`
-
-	Sweep   laterCmd `cmd:"" hidden:""`
-	Compare laterCmd `cmd:"" hidden:""`
-	Report  laterCmd `cmd:"" hidden:""`
-	Cite    laterCmd `cmd:"" hidden:""`
 
 	Clients clientsCmd `cmd:"" hidden:"" help:"Play our clients alone against a server that runs already (for scripts)."`
 }
@@ -179,26 +185,7 @@ func usageHint(err error) error {
 		}
 		return fmt.Errorf("%w (flags: %s)", err, strings.Join(flags, " "))
 	case node == nil:
-		return fmt.Errorf("%w (commands: run, serve, models, scenarios, doctor; see workbench --help)", err)
+		return fmt.Errorf("%w (commands: run, sweep, compare, report, cite, serve, models, scenarios, doctor; see workbench --help)", err)
 	}
 	return err
 }
-
-// laterCmd is a command of the design that this version doesn't have.
-type laterCmd struct {
-	Args []string `arg:"" optional:"" passthrough:""`
-}
-
-// Run says so.
-func (laterCmd) Run(args []string) error {
-	return wrong(fmt.Errorf("the command %s is not there yet (commands: run, serve, models, scenarios, doctor)", args[0]))
-}
-
-// later is a flag of the design that this version doesn't have.
-type later struct{}
-
-// Decode says so.
-func (later) Decode(*kong.DecodeContext) error { return errors.New("is not there yet") }
-
-// IsBool lets a flag be refused before its missing value is.
-func (later) IsBool() bool { return true }

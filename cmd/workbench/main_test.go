@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if process.IsChild() {
 		os.Exit(process.RunChild())
 	}
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
 	testscript.Main(m, map[string]func(){"workbench": main})
 }
 
@@ -206,8 +209,8 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown model", []string{"run", "--model", "poool"}, exitUsage},
 		{"an unknown flag", []string{"run", "--mod", "pool"}, exitUsage},
 		{"an unknown scenario", []string{"scenarios", "oi"}, exitUsage},
-		{"a flag that is to come", []string{"run", "--precision", "3%"}, exitUsage},
-		{"a command that is to come", []string{"compare"}, exitUsage},
+		{"a precision that is none", []string{"run", "--precision", "0%"}, exitUsage},
+		{"a comparison of nothing", []string{"compare"}, exitUsage},
 		{"a reference and none", []string{"run", "--model", "pool", "--alone", "--reference", "pool"}, exitUsage},
 		{"a backlog that can't be had", []string{"run", "--backlog=-1"}, exitUsage},
 		{"work that no client waits for", []string{"run", "--wait", "60s"}, exitUsage},

@@ -22,10 +22,7 @@ const spareDescriptors = 100
 
 // preflight finds what would spoil the run in its middle, before it starts, and
 // says what on this machine may spoil its figures.
-func (c runCmd) preflight(ctx context.Context, p *trial.Plan, t terminal) error {
-	if err := result.CheckWritable(c.Out); err != nil {
-		return err
-	}
+func (c instrument) preflight(ctx context.Context, p *trial.Plan, t terminal) error {
 	needs, err := c.fits(p)
 	if err != nil {
 		return err
@@ -36,11 +33,11 @@ func (c runCmd) preflight(ctx context.Context, p *trial.Plan, t terminal) error 
 
 // fits finds out whether the plan's connections can be had here, and what it
 // needs of the machine.
-func (c runCmd) fits(p *trial.Plan) (doctor.Needs, error) {
+func (c instrument) fits(p *trial.Plan) (doctor.Needs, error) {
 	limit := process.DescriptorLimit()
 	needs := doctor.Needs{
-		Quick: true, OneSource: c.Engine == "net", Backlog: c.Backlog, Foreign: len(c.Server)+len(c.Attach) > 0,
-		ServerCPUs: p.ServerCPUs, LoadCPUs: p.LoadCPUs,
+		Quick: true, OneSource: c.Engine == "net", Backlog: c.Backlog, Foreign: len(foreignEntries(p)) > 0,
+		ServerCPUs: p.Experiments[0].ServerCPUs, LoadCPUs: p.Experiments[0].LoadCPUs,
 	}
 	for _, e := range p.Experiments {
 		n, err := c.descriptors(p, e, limit)
@@ -60,7 +57,7 @@ func (c runCmd) fits(p *trial.Plan) (doctor.Needs, error) {
 // error where they may not have so many. Held connections of all servers are
 // open at once, for a block's servers run side by side. An open loop takes what
 // there is, unless told otherwise.
-func (c runCmd) descriptors(p *trial.Plan, e trial.Experiment, limit uint64) (int, error) {
+func (c instrument) descriptors(p *trial.Plan, e trial.Experiment, limit uint64) (int, error) {
 	s := e.Scenario
 	held := s.Idle * len(e.Entries)
 	active, what := s.Clients, fmt.Sprintf("%d clients", s.Clients)
@@ -98,64 +95,66 @@ func (c runCmd) descriptors(p *trial.Plan, e trial.Experiment, limit uint64) (in
 	return n, nil
 }
 
+// foreignEntries are a plan's servers that are not ours, each once.
+func foreignEntries(p *trial.Plan) (list []result.Entry) {
+	for _, x := range p.Experiments {
+		for _, e := range x.Entries {
+			if e.Foreign() && !slices.ContainsFunc(list, func(o result.Entry) bool { return sameServer(o, e) }) {
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
+
+// sameServer reports whether two entries start, or attach to, the same.
+func sameServer(a, b result.Entry) bool { return a.Command == b.Command && a.Attach == b.Attach }
+
 // probe looks at what servers that are not ours do of what requests ask for,
-// and leaves out the scenarios under which none of them can be compared. Where
-// none was asked for, those remain of the tour that can, or all that can.
-func (c runCmd) probe(ctx context.Context, p *trial.Plan, run *result.Run, t terminal) error {
-	entries := p.Experiments[0].Entries
-	if !slices.ContainsFunc(entries, result.Entry.Foreign) {
+// and leaves out the experiments in which none of them can be compared. Where
+// no scenario was asked for, those remain of the tour that can, or all that can.
+func (c instrument) probe(ctx context.Context, u *undertaking, t terminal) error {
+	p := &u.plan
+	foreign := foreignEntries(p)
+	if len(foreign) == 0 {
 		return nil
 	}
 	process.BeReaper()
-	entries, err := trial.Probe(ctx, p.Setup, entries)
+	cpus := p.Experiments[0].ServerCPUs
+	foreign, err := trial.Probe(ctx, p.Setup, cpus, foreign)
 	if err != nil {
 		return err
 	}
 	can := map[string]bool{} // by scenario: somebody can be compared
-	for _, e := range entries {
-		if !e.Foreign() || e.Twin {
-			continue
-		}
+	for _, e := range foreign {
 		names := process.Comparable(*e.Abilities)
 		fmt.Fprintf(t.err, "workbench: %s: comparable: %s\n", e.Label, cmp.Or(strings.Join(names, ", "), "nothing"))
 		for _, n := range names {
 			can[n] = true
 		}
-		if own := p.ServerCPUs.String(); e.CPUs != "" && own != "" && e.CPUs != own {
+		if own := cpus.String(); e.CPUs != "" && own != "" && e.CPUs != own {
 			fmt.Fprintf(t.err, "workbench: %s may run on CPUs %s and the other servers on %s alone: pin it likewise (taskset -apc %s %d), or compare nothing\n", e.Label, e.CPUs, own, own, e.PID)
 		}
 	}
-	if run.Name == tourName {
-		var some []scenario.Scenario
-		for _, s := range scenario.Catalogue() {
-			if can[s.Name] && (slices.Contains(tour, s.Name) || !slices.ContainsFunc(tour, func(n string) bool { return can[n] })) {
-				some = append(some, s)
-			}
-		}
-		var names []string
-		for i := range some {
-			if err := c.adjust(&some[i]); err != nil {
-				return wrong(err)
-			}
-			names = append(names, some[i].Name)
-		}
-		if len(some) > 0 {
-			if p.Experiments, err = c.experiments(tourName, some); err != nil {
-				return wrong(err)
-			}
-			run.Name = strings.Join(names, "-")
+	if u.tour != nil {
+		if err := u.tour(can, &u.plan, &u.run); err != nil {
+			return err
 		}
 	}
 	var left []trial.Experiment
 	var reasons []string
 	for _, x := range p.Experiments {
-		x.Entries = entries
-		why := incomparable(x)
-		if why == "" {
-			left = append(left, x)
+		x.Entries = slices.Clone(x.Entries)
+		for i, e := range x.Entries {
+			if at := slices.IndexFunc(foreign, func(o result.Entry) bool { return sameServer(o, e) }); at >= 0 && e.Foreign() {
+				x.Entries[i].Abilities, x.Entries[i].CPUs = foreign[at].Abilities, foreign[at].CPUs
+			}
+		}
+		if why := incomparable(x); why != "" {
+			reasons = append(reasons, why)
 			continue
 		}
-		reasons = append(reasons, why)
+		left = append(left, x)
 	}
 	if len(left) == 0 {
 		return wrong(fmt.Errorf("%s (take a load that it does, or one of those with a request of its own: --request FILE)", strings.Join(reasons, "; ")))
@@ -168,8 +167,36 @@ func (c runCmd) probe(ctx context.Context, p *trial.Plan, run *result.Run, t ter
 	return err
 }
 
+// comparableTour puts in the tour's place what of it servers that are not ours
+// can be compared under, or, if that is nothing, all that they can.
+func (c runCmd) comparableTour(can map[string]bool, p *trial.Plan, run *result.Run) (err error) {
+	if run.Name != tourName {
+		return nil
+	}
+	var some []scenario.Scenario
+	for _, s := range scenario.Catalogue() {
+		if can[s.Name] && (slices.Contains(tour, s.Name) || !slices.ContainsFunc(tour, func(n string) bool { return can[n] })) {
+			some = append(some, s)
+		}
+	}
+	var names []string
+	for i := range some {
+		if err := c.adjust(&some[i]); err != nil {
+			return wrong(err)
+		}
+		names = append(names, some[i].Name)
+	}
+	if len(some) > 0 {
+		if p.Experiments, err = c.experiments(tourName, some); err != nil {
+			return wrong(err)
+		}
+		run.Name = strings.Join(names, "-")
+	}
+	return nil
+}
+
 // incomparable says why none of the servers that are not ours can be compared
-// under an experiment's scenario, "" if one can.
+// under an experiment's scenario, "" if one can, or if there is none.
 func incomparable(x trial.Experiment) string {
 	var reasons []string
 	for _, e := range x.Entries {

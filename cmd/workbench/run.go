@@ -15,7 +15,6 @@ import (
 	"workbench/harness/result"
 	"workbench/harness/scenario"
 	"workbench/harness/trial"
-	"workbench/models"
 )
 
 // runCmd compares models under loads.
@@ -44,23 +43,22 @@ type runCmd struct {
 	ExpectStatus          *int   `placeholder:"N" help:"Status of a right answer (200)." group:"Load"`
 	AllowRemote           bool   `help:"Let load go to addresses that are not this machine's own." group:"Load"`
 
+	instrument `embed:""`
+
 	Seed   uint64         `default:"1" placeholder:"N" help:"Of everything that is drawn at random (${default})." group:"Experiment"`
 	Budget *time.Duration `placeholder:"D" help:"Time for each experiment (50s; in the tour 20s)." group:"Experiment"`
 	Blocks *int           `placeholder:"N" help:"Restarts of all processes (as many as the budget holds)." group:"Experiment"`
 	Slice  *time.Duration `placeholder:"D" help:"Length of one look at one model (chosen by a pilot)." group:"Experiment"`
-	Quick  bool           `help:"Five restarts with one round each, 5 to 15 s an experiment." group:"Experiment"`
+	Quick  bool           `help:"Five restarts with one round each, 5 to 15 s an experiment: a look without verdicts." group:"Experiment"`
 
-	Engine         string `default:"${engine}" placeholder:"epoll|net" help:"Clients that play the load: one event loop per CPU (Linux), or package net's (${default})." group:"Machine"`
-	MaxConnections *int   `placeholder:"N" help:"Connections that --rate may have open at once; requests beyond wait in the client, and are late (10000)." group:"Machine"`
-	Backlog        int    `placeholder:"N" help:"Connections that may wait to be accepted (the system's limit)." group:"Machine"`
-	ServerCPUs     string `name:"server-cpus" placeholder:"LIST" help:"CPUs for the servers (the first)." group:"Machine"`
-	LoadCPUs       string `name:"load-cpus" placeholder:"LIST" help:"CPUs for the clients (the others)." group:"Machine"`
+	Precision string   `placeholder:"P%" help:"Half-width of an interval at which it is narrow enough to stop (3%)." group:"Experiment"`
+	FailIf    []string `sep:"none" placeholder:"LIMIT" help:"Fail if a model differs so much from the reference: cpu>5%, throughput<-5%, p50 or p99 likewise; again for more." group:"Output"`
+
+	ServerCPUs string `name:"server-cpus" placeholder:"LIST" help:"CPUs for the servers (the first)." group:"Machine"`
+	LoadCPUs   string `name:"load-cpus" placeholder:"LIST" help:"CPUs for the clients (the others)." group:"Machine"`
 
 	Out    string `default:"results" placeholder:"DIR" help:"Where the record goes (${default})." group:"Output"`
 	Format string `default:"table" enum:"table,markdown,csv,json" placeholder:"table|markdown|csv|json" help:"What is printed (${default})." group:"Output"`
-
-	Precision later `hidden:""`
-	FailIf    later `hidden:""`
 }
 
 // The experiments of a run, unless told otherwise.
@@ -68,13 +66,16 @@ const (
 	tourName      = "tour"
 	defaultBudget = 50 * time.Second
 	tourBudget    = 20 * time.Second
-	quickBlocks   = 5
-	quickBudget   = 30 * time.Second // more than five blocks take, but of loads whose slices are long
-	unlimited     = 24 * time.Hour   // where the number of blocks ends an experiment
-	rounds        = 4                // of a block
-	quickRounds   = 1                // so that five blocks fit in a quick look
-	longestSlice  = 2 * time.Second
-	shortSlice    = 300 * time.Millisecond
+	// defaultPrecision is where most questions are answered, and what 50 s reach
+	// on two cores.
+	defaultPrecision = 0.03
+	quickBlocks      = 5
+	quickBudget      = 30 * time.Second // more than five blocks take, but of loads whose slices are long
+	unlimited        = 24 * time.Hour   // where the number of blocks ends an experiment
+	rounds           = 4                // of a block
+	quickRounds      = 1                // so that five blocks fit in a quick look
+	longestSlice     = 2 * time.Second
+	shortSlice       = 300 * time.Millisecond
 )
 
 var tour = []string{"keepalive", "io", "mixed"}
@@ -85,78 +86,48 @@ func (c runCmd) Run(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return wrong(err)
 	}
-	if err := c.preflight(ctx, &plan, t); err != nil {
+	gates, err := c.gates(plan)
+	if err != nil {
+		return wrong(err)
+	}
+	if err := result.CheckWritable(c.Out); err != nil {
 		return err
 	}
 	run.Command = again(args, c.Seed)
-	run.Environment = process.Environment(ctx)
-	run.Environment.ServerCPUs, run.Environment.LoadCPUs = plan.ServerCPUs.String(), plan.LoadCPUs.String()
-	if run.Environment.Backlog = c.Backlog; c.Backlog == 0 {
-		run.Environment.Backlog = run.Environment.Somaxconn
-	}
-	if plan.SpinPerUs, err = process.Calibrate(ctx, plan.ServerCPUs); err != nil {
-		return interrupted(ctx, err)
-	}
-	run.Environment.SpinPerUs = plan.SpinPerUs
-	if err := c.probe(ctx, &plan, &run, t); err != nil {
-		return interrupted(ctx, err)
-	}
-	run.Started = time.Now().UTC()
-	dir, err := result.Create(c.Out, run.Name, run.Started)
+	run, dir, err := c.conduct(ctx, t, undertaking{
+		plan: plan, run: run,
+		tour: c.comparableTour,
+		open: func(run *result.Run) (*result.Dir, error) { return result.Create(c.Out, run.Name, run.Started) },
+		done: func(run result.Run, i int) {
+			if c.Format == "table" {
+				printExperiment(t, run.Experiments[i], run)
+			}
+		},
+	})
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-
-	if c.Engine == "net" {
-		fmt.Fprint(t.err, "workbench: "+report.EngineLine(run))
-	}
-	progress := newProgress(t.err, plan)
-	progress.plan(plan)
-	var summaries error
-	run, err = trial.Run(ctx, plan, run, dir, trial.Watcher{
-		Progress: progress.event,
-		Done: func(run result.Run, i int) {
-			progress.clear()
-			if c.Format == "table" {
-				printExperiment(t, run.Experiments[i], run)
-			}
-			summaries = writeSummaries(dir, run)
-		},
-	})
-	progress.clear()
-	if err = cmp.Or(err, summaries); err != nil {
-		return fmt.Errorf("%w (what could be written is in %s)", err, dir.Path())
-	}
 	if err := c.print(t, run, dir.Path()); err != nil {
 		return err
 	}
-	return verdict(ctx, run)
+	return cmp.Or(verdict(ctx, run), judge(t.err, gates, run))
 }
 
 // plan makes the experiments that the flags ask for. It touches nothing but
 // files that flags name: what is wrong here is wrong usage.
 func (c runCmd) plan() (trial.Plan, result.Run, error) {
 	none := func(err error) (trial.Plan, result.Run, error) { return trial.Plan{}, result.Run{}, err }
-	if err := process.CheckEngine(c.Engine); err != nil {
-		return none(fmt.Errorf("--engine: %w", err))
+	if err := c.check(); err != nil {
+		return none(err)
 	}
-	if err := models.CheckBacklog(c.Backlog); err != nil {
-		return none(fmt.Errorf("--backlog: %w", err))
-	}
-	p := trial.Plan{Setup: trial.Setup{Seed: c.Seed, Engine: c.Engine, Backlog: c.Backlog}}
-	if c.MaxConnections != nil {
-		p.MaxConnections = *c.MaxConnections
-	}
+	p := trial.Plan{Setup: c.setup(c.Seed)}
 	var err error
 	if p.Request, p.ExpectStatus, err = c.request(); err != nil {
 		return none(err)
 	}
 	scenarios, name, err := c.scenarios()
 	if err != nil {
-		return none(err)
-	}
-	if p.ServerCPUs, p.LoadCPUs, err = c.cpus(process.Allowed()); err != nil {
 		return none(err)
 	}
 	if p.Experiments, err = c.experiments(name, scenarios); err != nil {
@@ -167,7 +138,10 @@ func (c runCmd) plan() (trial.Plan, result.Run, error) {
 
 // experiments are one for each scenario, over the same servers.
 func (c runCmd) experiments(name string, scenarios []scenario.Scenario) (list []trial.Experiment, err error) {
-	base := trial.Experiment{Budget: defaultBudget, Rounds: rounds, Most: longestSlice}
+	base := trial.Experiment{Budget: defaultBudget, Precision: defaultPrecision, Rounds: rounds, Most: longestSlice}
+	if base.ServerCPUs, base.LoadCPUs, err = c.cpus(process.Allowed()); err != nil {
+		return nil, err
+	}
 	if base.Entries, base.Reference, err = c.entries(); err != nil {
 		return nil, err
 	}
@@ -188,11 +162,8 @@ func (c runCmd) experiments(name string, scenarios []scenario.Scenario) (list []
 	for i, s := range scenarios {
 		e := base
 		e.Name, e.Scenario = s.Name, s
-		if cycle := s.Cycle.Length(); cycle > e.Budget {
-			return nil, fmt.Errorf("%s: a cycle takes %v, and there is %v for all of them (--budget)", s.Name, cycle, e.Budget)
-		}
-		if ref := slices.IndexFunc(e.Entries, func(o result.Entry) bool { return o.Label == e.Reference && o.Attach != "" }); ref >= 0 && s.Idle > 0 {
-			return nil, fmt.Errorf("%s: the reference %s runs already, so it and its twin are one process and would hold each other's connections: take another --reference, or --alone", s.Name, e.Reference)
+		if err := fitting(e); err != nil {
+			return nil, err
 		}
 		if slices.ContainsFunc(scenarios[:i], func(o scenario.Scenario) bool { return o.Name == s.Name }) {
 			return nil, fmt.Errorf("--scenario %s is given twice", s.Name)
@@ -202,7 +173,18 @@ func (c runCmd) experiments(name string, scenarios []scenario.Scenario) (list []
 	return list, nil
 }
 
-// limits applies --budget, --blocks and --slice.
+// fitting refuses an experiment that can't be played as it is.
+func fitting(e trial.Experiment) error {
+	if cycle := e.Scenario.Cycle.Length(); cycle > e.Budget {
+		return fmt.Errorf("%s: a cycle takes %v, and there is %v for all of them (--budget)", e.Name, cycle, e.Budget)
+	}
+	if ref := slices.IndexFunc(e.Entries, func(o result.Entry) bool { return o.Label == e.Reference && o.Attach != "" }); ref >= 0 && e.Scenario.Idle > 0 {
+		return fmt.Errorf("%s: the reference %s runs already, so it and its twin are one process and would hold each other's connections: take another --reference, or --alone", e.Name, e.Reference)
+	}
+	return nil
+}
+
+// limits applies --budget, --precision, --blocks and --slice.
 func (c runCmd) limits(e *trial.Experiment) error {
 	if c.Budget != nil {
 		if e.Budget = *c.Budget; e.Budget <= 0 {
@@ -215,6 +197,12 @@ func (c runCmd) limits(e *trial.Experiment) error {
 		}
 		if c.Budget == nil { // so many blocks are wanted, however long they take
 			e.Budget = unlimited
+		}
+	}
+	if c.Precision != "" {
+		var err error
+		if e.Precision, err = scenario.ParsePrecision(c.Precision); err != nil {
+			return fmt.Errorf("--precision: %w", err)
 		}
 	}
 	if c.Slice != nil {
@@ -286,23 +274,6 @@ func quote(a string) string {
 		return a
 	}
 	return "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-}
-
-// interrupted is err, or the interrupt that is behind it.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return exitError{exitInterrupted, errors.New("interrupted before anything was measured")}
-	}
-	return err
-}
-
-// writeSummaries writes what is made from the record for reading.
-func writeSummaries(dir *result.Dir, run result.Run) error {
-	return errors.Join(
-		dir.WriteFile("answer.md", []byte(report.AnswerMarkdown(run))),
-		dir.WriteFile("table.md", []byte(report.Markdown(run))),
-		dir.WriteFile("table.csv", []byte(report.CSV(run))),
-	)
 }
 
 // printExperiment prints an experiment that is over: its head, its table, its

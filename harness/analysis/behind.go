@@ -40,13 +40,19 @@ func (o *observation) pace() pace {
 	}
 	few := (1 - busy) * arrived
 	if o.perArrival() == 1 {
-		unanswered := 0.0
+		// Of all slices together: a block's histograms may be in one of them.
+		unanswered, recorded := 0.0, false
 		for _, s := range o.seen {
-			if h := s.Load.Latency; h != nil && !s.HungUp {
-				unanswered += float64(s.Load.Due - h.Count())
+			if s.HungUp {
+				continue
+			}
+			unanswered += float64(s.Load.Due)
+			if h := s.Load.Latency; h != nil {
+				recorded = true
+				unanswered -= float64(h.Count())
 			}
 		}
-		if unanswered > few {
+		if recorded && unanswered > few {
 			return fellBehind
 		}
 	}

@@ -19,7 +19,9 @@ const (
 	// measurement, took this much time from it. Either is counted in ticks of
 	// 10 ms, so one tick says nothing; and of a long slice two say nothing
 	// either, hence the share, of all the CPU time that both sides might have
-	// had.
+	// had. Up to 200 ms on two CPUs the first decides; of slices of a second it
+	// would find one in almost every round, and leave nothing to compare. It is
+	// one rule for what bound a slice and for which rounds are left out.
 	takenUs    = 20_000
 	takenShare = 0.05
 
@@ -70,6 +72,23 @@ func entryOf(exp result.Experiment, label string) result.Entry {
 	return result.Entry{Label: label}
 }
 
+// full is what was full of host, server, clients and limit: the first that it
+// was in more than half of the slices, "" for none. Of an open loop it must be
+// known how late its clients were.
+func (o *observation) full() (by string) {
+	switch {
+	case o.most(disturbed):
+		return byHost
+	case o.most(serverFull):
+		return byServer
+	case !o.open && o.most(clientsFull), o.open && o.most(o.clientsLate):
+		return byClients
+	case o.most(limitFull):
+		return byLimit
+	}
+	return ""
+}
+
 // bound names what kept the cell from more requests/s: of host, server,
 // clients and limit the first that was it in more than half of the slices, each
 // looked at for itself. Where half of the slices were disturbed and all had a
@@ -85,21 +104,16 @@ func entryOf(exp result.Experiment, label string) result.Entry {
 // them is slow, and that may be anybody.
 func (o *observation) bound() {
 	c := o.cell
-	switch {
-	case o.most(disturbed):
-		c.BoundBy = byHost
+	switch c.BoundBy = o.full(); {
+	case c.BoundBy == byHost:
 		c.BoundByWhy = o.hostInWords()
-	case o.most(serverFull):
-		c.BoundBy = byServer
+	case c.BoundBy == byServer:
 		c.BoundByWhy = fmt.Sprintf("its %s %s busy", cpus(o.cpus(serverSide)), percent(c.ServerCPUUtilisation.Median))
-	case !o.open && o.most(clientsFull):
-		c.BoundBy = byClients
-		c.BoundByWhy = fmt.Sprintf("their %s %s busy", cpus(o.cpus(clientSide)), percent(c.ClientCPUUtilisation.Median))
-	case o.open && o.most(clientsLate):
-		c.BoundBy = byClients
+	case c.BoundBy == byClients && o.open:
 		c.BoundByWhy = o.latenessInWords()
-	case o.most(limitFull):
-		c.BoundBy = byLimit
+	case c.BoundBy == byClients:
+		c.BoundByWhy = fmt.Sprintf("their %s %s busy", cpus(o.cpus(clientSide)), percent(c.ClientCPUUtilisation.Median))
+	case c.BoundBy == byLimit:
 		c.BoundByWhy = limitInWords(*c.Limit, o.working())
 	case o.open && o.most(mostlyDelayed):
 		c.BoundByWhy = "unknown: all connections that may be open were taken"
@@ -220,25 +234,59 @@ func limitFull(s result.Slice) bool {
 	return ok && x >= busy
 }
 
+// A lateness is what is known of sends and answers of an open loop's slices,
+// those of a block together: a record's histograms may be merged by block, and
+// in the slices of one block it is the same clients that are late.
+type lateness struct {
+	usualUs  float64 // the lower quartile of lateness; 0 where nobody knows
+	late     bool    // the median send was late, by itself and beside the latency
+	recorded bool
+}
+
+// latenesses are those of the slices' blocks. Of clients that wait for their
+// answers there are none.
+func (o *observation) latenesses() map[int]lateness {
+	byBlock := map[int][]result.Slice{}
+	for _, s := range o.seen {
+		byBlock[s.Block] = append(byBlock[s.Block], s)
+	}
+	ls := map[int]lateness{}
+	for block, seen := range byBlock {
+		ls[block] = latenessOf(seen)
+	}
+	return ls
+}
+
+// latenessOf tells clients who were behind their schedule by themselves from
+// those who waited for one of the connections that may be open: that is for a
+// server that doesn't give them back. Those who did and were sent after all are
+// the latest, so the median of the others lies where half of the others are.
+func latenessOf(seen []result.Slice) (l lateness) {
+	sends := merged(seen, func(l *result.Load) *result.Histogram { return l.Lateness })
+	n := sends.Count()
+	if n == 0 {
+		return l
+	}
+	l.recorded = true
+	l.usualUs = float64(sends.Quantile(0.25)) / float64(time.Microsecond)
+	answers := merged(seen, latency)
+	delayed := int64(0) // of those that were sent
+	for _, s := range seen {
+		delayed += s.Load.Delayed - s.Load.DelayedUnsent
+	}
+	if answers.Count() == 0 || n <= delayed {
+		return l
+	}
+	typical := sends.Quantile(float64(n-delayed) / float64(2*n))
+	l.late = typical >= lateUs*time.Microsecond && float64(typical) >= lateShare*float64(answers.Quantile(0.5))
+	return l
+}
+
 // clientsLate reports whether the clients of an open loop were behind their
-// schedule by themselves. To wait for one of the connections that may be open
-// is not that: it is for a server that doesn't give them back. Those who did
-// and were sent after all are the latest, so the median of the others lies
-// where half of the others are.
-func clientsLate(s result.Slice) bool {
-	l := s.Load
-	if neverSent(l) > max(1, unsent*float64(l.Due)) {
-		return true
-	}
-	if l.Lateness == nil || l.Latency == nil || l.Latency.Count() == 0 {
-		return false
-	}
-	n, delayed := l.Lateness.Count(), l.Delayed-l.DelayedUnsent // of those that were sent
-	if n <= delayed {
-		return false
-	}
-	lateness := l.Lateness.Quantile(float64(n-delayed) / float64(2*n))
-	return lateness >= lateUs*time.Microsecond && float64(lateness) >= lateShare*float64(l.Latency.Quantile(0.5))
+// schedule by themselves.
+func (o *observation) clientsLate(s result.Slice) bool {
+	late := o.late[s.Block]
+	return neverSent(s.Load, late) > max(1, unsent*float64(s.Load.Due)) || late.late
 }
 
 // neverSent is how many of the requests that were due in a window the clients
@@ -247,11 +295,10 @@ func clientsLate(s result.Slice) bool {
 // its end that even clients who keep up, always late by the same little, are cut
 // off. That little is the lower quartile of lateness, for where sends pile up it
 // grows.
-func neverSent(l *result.Load) float64 {
+func neverSent(l *result.Load, late lateness) float64 {
 	missing := float64(l.Due - l.Sent - l.DelayedUnsent)
-	if l.Lateness != nil && l.Lateness.Count() > 0 && l.WindowUs > 0 {
-		usual := float64(l.Lateness.Quantile(0.25)) / float64(time.Microsecond)
-		missing -= float64(l.Due) * min(1, usual/l.WindowUs)
+	if late.recorded && l.WindowUs > 0 {
+		missing -= float64(l.Due) * min(1, late.usualUs/l.WindowUs)
 	}
 	return max(0, missing)
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // Answer says in words what an experiment showed: what differs, by how much
-// and over how many rounds; what does not, as far as was seen; and what
-// limited each. "For this load:" and one finding to a line, indented by two.
+// and how sure; what does not, and how small a difference would have shown; and
+// what limited each. "For this load:" and one finding to a line, indented by two.
 // It ends in a newline.
 func Answer(exp result.Experiment) string {
 	a := answer{exp: exp, cells: rows(exp)}
@@ -24,6 +24,9 @@ func Answer(exp result.Experiment) string {
 	a.foreign()
 	a.reference()
 	a.largeDifferences()
+	a.differences()
+	a.noDifference()
+	a.noVerdict()
 	a.limits()
 	a.peaks()
 	a.held()
@@ -32,6 +35,7 @@ func Answer(exp result.Experiment) string {
 	a.twin()
 	a.lowerBounds()
 	a.disturbed()
+	a.restsOnRounds()
 	a.notes()
 	if len(a.said) == 0 {
 		a.say("nothing was measured.")
@@ -98,13 +102,38 @@ func (a *answer) alarm() {
 		if !c.Twin {
 			continue
 		}
+		if a.exp.Suspect {
+			a.suspect(c)
+			continue
+		}
 		for _, m := range metrics {
 			if cmp := comparison(a.exp, c.Label, m.key); isLarge(cmp) {
 				a.say("The twin of %s, the same server again, came out at %s in %s: something disturbs this experiment. Believe no difference in it.",
-					a.refName(), times(cmp.Ratio.Estimate), m.name)
+					a.refName(), times(cmp.Seen.Median), m.name)
 			}
 		}
 	}
+}
+
+// suspect says by how much the twin differs, what that means and what to do.
+func (a *answer) suspect(twin result.Cell) {
+	var by []string
+	for _, m := range metrics {
+		cmp := comparison(a.exp, twin.Label, m.key)
+		switch {
+		case isLarge(cmp):
+			by = append(by, fmt.Sprintf("%s in %s", times(cmp.Seen.Median), m.name))
+		case cmp != nil && excludes(cmp.Ratio):
+			low, high, _ := ends(cmp.Ratio)
+			by = append(by, fmt.Sprintf("%s in %s (interval %s ×)", times(cmp.Ratio.Estimate), m.name, interval(low, high)))
+		}
+	}
+	at := ""
+	if len(by) > 0 {
+		at = " at " + list(by)
+	}
+	a.say("Suspect: the twin of %s, the same server again, came out%s. Something other than the servers makes a difference here, or this is the one time in a hundred that chance does: no difference is to be believed, so there are no verdicts. See what disturbs the machine (workbench doctor), and run it again.",
+		a.refName(), at)
 }
 
 var metrics = []struct{ key, name string }{
@@ -378,44 +407,44 @@ func (a *answer) largeDifferences() {
 	}
 	for _, c := range a.models() {
 		if cmp := comparison(a.exp, c.Label, metricThroughput); isLarge(cmp) {
-			a.say("%s answers %s %s (%s; bound by %s): %s.", a.name(c), multiple(cmp.Ratio, "as many requests/s as", "fewer requests/s than"), a.refName(),
-				inRounds(cmp.Ratio), bound(a.exp, c), split(c))
+			a.say("%s answers %s %s (%s; bound by %s): %s.", a.name(c), multiple(cmp.Seen, "as many requests/s as", "fewer requests/s than"), a.refName(),
+				inRounds(cmp.Seen), bound(a.exp, c), split(c))
 		}
 	}
 	for _, c := range a.models() {
 		if cmp := comparison(a.exp, c.Label, metricCPU); isLarge(cmp) {
-			a.say("%s needs %s %s (%s).", a.name(c), multiple(cmp.Ratio, "as much CPU per request as", "less CPU per request than"), a.refName(), inRounds(cmp.Ratio))
+			a.say("%s needs %s %s (%s).", a.name(c), multiple(cmp.Seen, "as much CPU per request as", "less CPU per request than"), a.refName(), inRounds(cmp.Seen))
 		}
 	}
 }
 
 // multiple is "62 × fewer than", or "3.1 × as many as". Of a model that
 // answered nothing in most rounds there is no factor but the least.
-func multiple(r result.Ratio, more, less string) string {
+func multiple(s result.Seen, more, less string) string {
 	switch {
-	case r.Estimate > 1:
-		return factor(r.Estimate) + " × " + more
-	case r.Estimate > 0:
-		return factor(1/r.Estimate) + " × " + less
-	case r.High > 0:
-		return "at least " + factor(1/r.High) + " × " + less
+	case s.Median > 1:
+		return factor(s.Median) + " × " + more
+	case s.Median > 0:
+		return factor(1/s.Median) + " × " + less
+	case s.High > 0:
+		return "at least " + factor(1/s.High) + " × " + less
 	}
 	return "far " + less // a factor would be a division by 0
 }
 
-// inRounds is the range of factors that rounds saw, the way of the estimate.
-func inRounds(r result.Ratio) string {
-	low, high := r.Low, r.High
-	if r.Estimate < 1 {
-		if r.Low == 0 {
-			return fmt.Sprintf("none at all in some of its %s", count(r.Rounds, "round"))
+// inRounds is the range of factors that rounds saw, the way of their median.
+func inRounds(s result.Seen) string {
+	low, high := s.Low, s.High
+	if s.Median < 1 {
+		if s.Low == 0 {
+			return fmt.Sprintf("none at all in some of its %s", count(s.N, "round"))
 		}
-		low, high = 1/r.High, 1/r.Low
+		low, high = 1/s.High, 1/s.Low
 	}
 	if factor(low) == factor(high) {
-		return fmt.Sprintf("%s × in each of its %s", factor(low), count(r.Rounds, "round"))
+		return fmt.Sprintf("%s × in each of its %s", factor(low), count(s.N, "round"))
 	}
-	return fmt.Sprintf("%s–%s × in its %s", factor(low), factor(high), count(r.Rounds, "round"))
+	return fmt.Sprintf("%s–%s × in its %s", factor(low), factor(high), count(s.N, "round"))
 }
 
 // limits says of the other models whether what they are made for came to bear.
@@ -430,12 +459,22 @@ func (a *answer) limits() {
 		case c.HeldPeak == 0 || c.HeldPeak >= l.Size:
 		case l.Name == "goroutines":
 			a.say("The limit of %s was never reached (peak %s): here %s is goroutine-per-connection.", result.Thousands(l.Size), result.Thousands(c.HeldPeak), n)
+			a.choose(c)
 		case l.Name == "workers":
 			a.say("Of %s's %s workers at most %s were taken: no connection waited for lack of one.", n, result.Thousands(l.Size), result.Thousands(c.HeldPeak))
+			a.choose(c)
 		default:
 			a.say("%s never reached its limit of %s %s (peak %s).", n, result.Thousands(l.Size), l.Name, result.Thousands(c.HeldPeak))
 		}
 	}
+}
+
+// choose says what is left to choose by where speed decides nothing.
+func (a *answer) choose(c result.Cell) {
+	if ref := a.referenceCell(); ref == nil || ref.Limit != nil || a.bySpeed(c) {
+		return
+	}
+	a.say("Choose by something else than speed: %s bounds memory, %s does not.", a.name(c), a.refName())
 }
 
 // peaks say what a load that varies did to each model at its height, and when
@@ -545,11 +584,14 @@ func (a *answer) held() {
 type finding int
 
 const (
-	isAbsent   finding = iota // no round held both
-	isNamed                   // large
-	isUnranked                // the clients bound one of them
-	isWithin                  // the median round is within a factor of 2
-	isBeyond                  // it is not, but not every round agrees, or there are too few
+	isAbsent    finding = iota // no round held both
+	isNamed                    // large
+	isUnranked                 // the clients bound one of them
+	isDifferent                // the interval leaves 1 out
+	isSame                     // it holds 1
+	isUndecided                // enough restarts, and yet there may be no verdict
+	isWithin                   // a quick look: the median round is within a factor of 2
+	isBeyond                   // it is not, but not every round agrees, or there are too few
 )
 
 func (a *answer) finding(c result.Cell, metric string) finding {
@@ -561,13 +603,19 @@ func (a *answer) finding(c result.Cell, metric string) finding {
 		return isNamed
 	case metric == metricThroughput && (lowerBound(c) || lowerBound(*ref)):
 		return isUnranked
-	case cmp.Ratio.Estimate >= 0.5 && cmp.Ratio.Estimate <= 2:
+	case differs(cmp):
+		return isDifferent
+	case cmp.Verdict == result.VerdictSame:
+		return isSame
+	case a.exp.Blocks >= verdictBlocks:
+		return isUndecided
+	case cmp.Seen.Median >= 0.5 && cmp.Seen.Median <= 2:
 		return isWithin
 	}
 	return isBeyond
 }
 
-// withinTwo names the models of which this record shows no difference, and
+// withinTwo names the models of which a quick look shows no difference, and
 // what was seen all the same. That is not to say that there is none.
 func (a *answer) withinTwo() {
 	for _, g := range []struct {
@@ -586,10 +634,10 @@ func (a *answer) withinTwo() {
 			}
 			ns = append(ns, a.name(c))
 			if g.rate {
-				rates = append(rates, comparison(a.exp, c.Label, metricThroughput).Ratio.Estimate)
+				rates = append(rates, comparison(a.exp, c.Label, metricThroughput).Seen.Median)
 			}
 			if g.cpu {
-				cpus = append(cpus, comparison(a.exp, c.Label, metricCPU).Ratio.Estimate)
+				cpus = append(cpus, comparison(a.exp, c.Label, metricCPU).Seen.Median)
 			}
 		}
 		if len(ns) == 0 {
@@ -611,21 +659,25 @@ func (a *answer) undecided() {
 			if a.finding(c, m.key) != isBeyond {
 				continue
 			}
-			r := comparison(a.exp, c.Label, m.key).Ratio
+			s := comparison(a.exp, c.Label, m.key).Seen
 			why := "not beyond 2 × in every one"
-			if r.Rounds < 3 {
+			if s.N < 3 {
 				why = "too few rounds"
 			}
 			a.say("%s: %s %s's %s in the median of %s (%s), %s: no difference is named.",
-				a.name(c), times(r.Estimate), a.refName(), m.name, count(r.Rounds, "round"), timesRange(r.Low, r.High), why)
+				a.name(c), times(s.Median), a.refName(), m.name, count(s.N, "round"), timesRange(s.Low, s.High), why)
 		}
 	}
 }
 
-// twin shows what chance does to one and the same server. It is a single draw
-// of that, so it bounds nothing: what is smaller means nothing, what is larger
-// need not mean anything.
+// twin shows in a quick look what chance does to one and the same server. It is
+// a single draw of that, so it bounds nothing: what is smaller means nothing,
+// what is larger need not mean anything. From ten restarts on it is an alarm
+// and else keeps quiet.
 func (a *answer) twin() {
+	if a.exp.Blocks >= verdictBlocks {
+		return
+	}
 	for _, c := range a.cells {
 		if !c.Twin || !c.Valid {
 			continue
@@ -637,7 +689,7 @@ func (a *answer) twin() {
 				return // said at the top
 			}
 			if cmp != nil {
-				seen = append(seen, fmt.Sprintf("%s in %s (rounds: %s)", times(cmp.Ratio.Estimate), m.name, timesRange(cmp.Ratio.Low, cmp.Ratio.High)))
+				seen = append(seen, fmt.Sprintf("%s in %s (rounds: %s)", times(cmp.Seen.Median), m.name, timesRange(cmp.Seen.Low, cmp.Seen.High)))
 			}
 		}
 		if len(seen) > 0 {
@@ -669,11 +721,11 @@ func (a *answer) lowerBounds() {
 	}
 	for _, c := range a.models() {
 		cmp := comparison(a.exp, c.Label, metricThroughput)
-		if cmp == nil || lowerBound(c) || cmp.Ratio.Rounds < 3 || cmp.Ratio.High >= 0.5 || cmp.Ratio.Estimate <= 0 {
+		if cmp == nil || lowerBound(c) || cmp.Seen.N < 3 || cmp.Seen.High >= 0.5 || cmp.Seen.Median <= 0 {
 			continue
 		}
 		a.say("%s answers at least %s, whose own are a lower bound (%s; bound by %s): %s.", a.name(c),
-			multiple(cmp.Ratio, "", "fewer requests/s than "+a.refName()), inRounds(cmp.Ratio), bound(a.exp, c), split(c))
+			multiple(cmp.Seen, "", "fewer requests/s than "+a.refName()), inRounds(cmp.Seen), bound(a.exp, c), split(c))
 	}
 }
 
@@ -755,6 +807,9 @@ func (a *answer) notes() {
 		a.say("Note: %s: %s.", list(n.names), w.String())
 	}
 	for _, w := range a.exp.Warnings {
+		if a.exp.Suspect && strings.HasPrefix(w, "suspect: ") {
+			continue // said at the top
+		}
 		a.say("Note: %s.", w)
 	}
 }

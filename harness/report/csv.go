@@ -85,19 +85,22 @@ func csvFields() []field {
 		part("_p99_9", func(p *result.Percentiles) *float64 { return p.P999 })
 		part("_max", func(p *result.Percentiles) *float64 { return &p.Max })
 	}
-	compared := func(metric string) {
-		part := func(suffix string, pick func(*result.Comparison) string) {
-			text(metric+suffix, func(e result.Experiment, c result.Cell) string {
+	comparisons := func(metric string) func(suffix string, pick func(*result.Comparison) string) {
+		return func(suffix string, pick func(*result.Comparison) string) {
+			text(strings.ReplaceAll(metric, ".", "_")+suffix, func(e result.Experiment, c result.Cell) string {
 				if c := comparison(e, c.Label, metric); c != nil {
 					return pick(c)
 				}
 				return ""
 			})
 		}
+	}
+	compared := func(metric string) {
+		part := comparisons(metric)
 		part("_ratio", func(c *result.Comparison) string { return number(c.Ratio.Estimate) })
-		part("_ratio_low", func(c *result.Comparison) string { return number(c.Ratio.Low) })
-		part("_ratio_high", func(c *result.Comparison) string { return number(c.Ratio.High) })
-		part("_ratio_rounds", func(c *result.Comparison) string { return strconv.Itoa(c.Ratio.Rounds) })
+		part("_ratio_low", func(c *result.Comparison) string { return optional(c.Ratio.Low) })
+		part("_ratio_high", func(c *result.Comparison) string { return optional(c.Ratio.High) })
+		part("_ratio_rounds", func(c *result.Comparison) string { return strconv.Itoa(c.Seen.N) })
 		part("_verdict", func(c *result.Comparison) string { return c.Verdict })
 	}
 
@@ -204,7 +207,89 @@ func csvFields() []field {
 	}
 	share("latency_us_censored", func(p *result.Percentiles) float64 { return p.Censored })
 	share("latency_us_timed_out", func(p *result.Percentiles) float64 { return p.TimedOut })
+	for _, metric := range []string{metricThroughput, metricCPU} {
+		part := comparisons(metric)
+		part("_ratio_blocks", func(c *result.Comparison) string { return strconv.Itoa(c.Ratio.Blocks) })
+		part("_confidence", confidenceOf)
+		part("_resolution", func(c *result.Comparison) string { return optional(c.Resolution) })
+		part("_verdict_why", func(c *result.Comparison) string { return c.Why })
+		part("_signed_rank_p", func(c *result.Comparison) string { return optional(c.SignedRankP) })
+		text(metric+"_group", func(e result.Experiment, c result.Cell) string { return letters(e, c, metric) })
+		part("_seen_median", func(c *result.Comparison) string { return number(c.Seen.Median) })
+		part("_seen_low", func(c *result.Comparison) string { return number(c.Seen.Low) })
+		part("_seen_high", func(c *result.Comparison) string { return number(c.Seen.High) })
+		all := func(suffix string, pick func(*result.Ratio) string) {
+			part("_all_rounds_ratio"+suffix, func(c *result.Comparison) string {
+				if c.AllRounds == nil {
+					return ""
+				}
+				return pick(c.AllRounds)
+			})
+		}
+		all("", func(r *result.Ratio) string { return number(r.Estimate) })
+		all("_low", func(r *result.Ratio) string { return optional(r.Low) })
+		all("_high", func(r *result.Ratio) string { return optional(r.High) })
+	}
+	for _, metric := range []string{result.MetricP50, result.MetricP99} {
+		compared(metric)
+		part := comparisons(metric)
+		part("_ratio_blocks", func(c *result.Comparison) string { return strconv.Itoa(c.Ratio.Blocks) })
+		part("_confidence", confidenceOf)
+		part("_resolution", func(c *result.Comparison) string { return optional(c.Resolution) })
+		part("_verdict_why", func(c *result.Comparison) string { return c.Why })
+	}
+	of := func(name string, pick func(result.Experiment) string) { // of the experiment
+		text(name, func(e result.Experiment, _ result.Cell) string { return pick(e) })
+	}
+	of("axes", func(e result.Experiment) string {
+		var at []string
+		for _, a := range e.Axes {
+			at = append(at, a.Key+"="+a.Value)
+		}
+		return strings.Join(at, "; ")
+	})
+	of("grid", func(e result.Experiment) string {
+		if len(e.Axes) == 0 { // of no sweep
+			return ""
+		}
+		return strconv.Itoa(e.Grid)
+	})
+	of("server_cpus", func(e result.Experiment) string { return e.ServerCPUs })
+	of("load_cpus", func(e result.Experiment) string { return e.LoadCPUs })
+	of("blocks", func(e result.Experiment) string { return strconv.Itoa(e.Blocks) })
+	of("rounds", func(e result.Experiment) string { return strconv.Itoa(e.Rounds) })
+	of("rounds_left_out", func(e result.Experiment) string { return strconv.Itoa(e.RoundsLeftOut) })
+	of("stopped_by", func(e result.Experiment) string { return e.StoppedBy })
+	of("suspect", func(e result.Experiment) string { return strconv.FormatBool(e.Suspect) })
 	return fs
+}
+
+// letters are those of a cell's group, shown or not.
+func letters(exp result.Experiment, c result.Cell, metric string) string {
+	for _, cmp := range exp.Comparisons {
+		switch {
+		case cmp.Metric != metric:
+		case cmp.Model == c.Label:
+			return cmp.Group
+		case cmp.Reference == c.Label && cmp.ReferenceGroup != "":
+			return cmp.ReferenceGroup
+		}
+	}
+	return ""
+}
+
+func confidenceOf(c *result.Comparison) string {
+	if c.Confidence == 0 {
+		return ""
+	}
+	return number(c.Confidence)
+}
+
+func optional(x *float64) string {
+	if x == nil {
+		return ""
+	}
+	return number(*x)
 }
 
 // number has as many digits as read back to the same float64.

@@ -7,11 +7,12 @@ import (
 	"workbench/harness/result"
 )
 
-// Markdown is table.md: each experiment's header and its whole table, in
-// GitHub's Markdown.
+// Markdown is table.md: of a sweep the tables over its grids, and each
+// experiment's header and its whole table, in GitHub's Markdown.
 func Markdown(run result.Run) string {
 	var b strings.Builder
 	title(&b, run)
+	grids(&b, run)
 	for _, exp := range run.Experiments {
 		section(&b, exp, run)
 	}
@@ -19,10 +20,12 @@ func Markdown(run result.Run) string {
 	return b.String()
 }
 
-// AnswerMarkdown is answer.md: header, table and answer of each experiment.
+// AnswerMarkdown is answer.md: of a sweep what its grids show, and header, table
+// and answer of each experiment.
 func AnswerMarkdown(run result.Run) string {
 	var b strings.Builder
 	title(&b, run)
+	grids(&b, run)
 	for _, exp := range run.Experiments {
 		section(&b, exp, run)
 		said := strings.Split(strings.TrimSuffix(Answer(exp), "\n"), "\n")
@@ -59,6 +62,13 @@ func title(b *strings.Builder, run result.Run) {
 	}
 }
 
+func grids(b *strings.Builder, run result.Run) {
+	if len(run.Questions) > 0 {
+		b.WriteString(SweepMarkdown(run))
+		b.WriteString("\n")
+	}
+}
+
 func section(b *strings.Builder, exp result.Experiment, run result.Run) {
 	fmt.Fprintf(b, "## %s\n\n", escape(exp.Name))
 	for line := range strings.Lines(Header(exp, run)) {
@@ -71,10 +81,10 @@ func section(b *strings.Builder, exp result.Experiment, run result.Run) {
 	}
 	lines := make([]string, len(cells)+2)
 	var about []string
-	_, about = lay(exp, layouts[0], 0)
+	_, about = lay(exp, verdictLayouts[0], 0)
 	for _, cols := range [][]*column{
-		{&colModel}, {&colRate, &colRateRange, &colRateLarge}, {&colP50}, {&colP99}, {&colWaited}, {&colLate},
-		{&colCPU, &colCPURange, &colCPULarge}, {&colHeld}, {&colMemory}, {&colBound},
+		{&colModel}, {&colRate, &colRateRange, &colRateVerdict}, {&colRateGroup}, {&colP50, &colP50Verdict}, {&colP99, &colP99Verdict}, {&colWaited}, {&colLate},
+		{&colCPU, &colCPURange, &colCPUVerdict}, {&colCPUGroup}, {&colHeld}, {&colMemory}, {&colBound},
 	} {
 		// A page has room for a figure, its range and its verdict in one column.
 		some := false

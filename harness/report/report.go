@@ -1,12 +1,13 @@
 // Package report makes tables, pages and answers in words from a record.
 //
 // Its position: words must be true, and never say more than the figures
-// carry. A difference is named only where the record's comparison names it;
-// a figure stands beside the range that it was seen in; what is null is shown
-// as not available, with the reason; and where the clients were the
-// bottleneck a rate is a lower bound and written as one. Everything here is a
-// function of the record alone: the same record gives the same text, today and
-// from an archive. Nothing here prints, and nothing is measured anew.
+// carry. A difference is named only where the record's comparison names it, and
+// where none is found, how small a one would have shown; a figure stands beside
+// the range that it was seen in; what is null is shown as not available, with
+// the reason; and where the clients were the bottleneck a rate is a lower bound
+// and written as one. Everything here is a function of the record alone: the
+// same record gives the same text, today and from an archive. Nothing here
+// prints, and nothing is measured anew.
 package report
 
 import (
@@ -22,23 +23,49 @@ import (
 )
 
 // verdictBlocks is the number of restarts below which a run is a quick look.
-const verdictBlocks = 10
+const verdictBlocks = analysis.VerdictBlocks
 
-// Header says in two or three lines what was played, how long and where:
-// the load, the effort, and what may be concluded. It ends in a newline.
+// Header says in a few lines what was played, how long and where: the load, the
+// effort, and, where less than usual may be concluded, what. It ends in a
+// newline.
 func Header(exp result.Experiment, run result.Run) string {
 	lines := []string{
 		fmt.Sprintf("%s: %s · %s loop · seed %d", cmp.Or(exp.Name, exp.Scenario), load(exp), exp.Loop, run.Seed),
 		strings.Join(effort(exp, run.Environment), " · "),
 	}
+	if exp.Reference == "" {
+		return strings.Join(lines, "\n") + "\n"
+	}
 	switch {
-	case exp.Reference == "":
-	case run.Quick || exp.Blocks < verdictBlocks:
+	case exp.Suspect:
+		lines = append(lines, fmt.Sprintf("suspect: %s and its twin, the same server again, came out different: no verdicts", exp.Reference))
+	case exp.Blocks < verdictBlocks:
 		lines = append(lines, "quick look, no verdicts: only differences above 2 × are named")
-	default:
-		lines = append(lines, "no verdicts yet: only differences above 2 × are named")
+	case exp.StoppedBy == "interrupt":
+		lines = append(lines, "interrupted: intervals, no verdicts")
+	case exp.StoppedBy == "":
+		lines = append(lines, "cut short: intervals, no verdicts")
+	}
+	if n := exp.RoundsLeftOut; n > 0 {
+		left := fmt.Sprintf("%s of %s left out of comparisons: the host or other processes took CPU time", result.Thousands(int64(n)), count(exp.Rounds, "round"))
+		if exp.Blocks >= verdictBlocks && tooFewLeft(exp) {
+			left += "; too few are left for verdicts"
+		}
+		lines = append(lines, left)
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// tooFewLeft reports whether the models that took part to the end have fewer
+// restarts left in their comparisons than verdicts take.
+func tooFewLeft(exp result.Experiment) bool {
+	most := 0
+	for _, c := range exp.Comparisons {
+		if isRanked(c.Metric) {
+			most = max(most, c.Ratio.Blocks)
+		}
+	}
+	return most > 0 && most < verdictBlocks
 }
 
 // EngineLine says in one line which of a run's figures may be compared where
@@ -142,7 +169,10 @@ func effort(exp result.Experiment, env result.Environment) []string {
 	if exp.StoppedBy != "" {
 		parts = append(parts, "stopped by "+exp.StoppedBy)
 	}
-	server, clients := onCPUs(env.ServerCPUs), onCPUs(env.LoadCPUs)
+	if exp.ServerCPUs == "" && exp.LoadCPUs == "" { // a record from when they were the run's
+		exp.ServerCPUs, exp.LoadCPUs = env.ServerCPUs, env.LoadCPUs
+	}
+	server, clients := onCPUs(exp.ServerCPUs), onCPUs(exp.LoadCPUs)
 	if server == clients {
 		return append(parts, "server and clients "+server)
 	}
@@ -213,7 +243,7 @@ func comparison(exp result.Experiment, label, metric string) *result.Comparison 
 	return nil
 }
 
-func isLarge(c *result.Comparison) bool { return c != nil && c.Verdict == "large" }
+func isLarge(c *result.Comparison) bool { return c != nil && c.Verdict == result.VerdictLarge }
 
 // open reports whether an experiment's load keeps to a schedule.
 func open(exp result.Experiment) bool { return exp.Load.Loop != scenario.LoopClosed }
@@ -222,8 +252,8 @@ func open(exp result.Experiment) bool { return exp.Load.Loop != scenario.LoopClo
 func lowerBound(c result.Cell) bool { return c.BoundBy == "clients" }
 
 const (
-	metricThroughput = analysis.MetricThroughput
-	metricCPU        = analysis.MetricServerCPU
+	metricThroughput = result.MetricThroughput
+	metricCPU        = result.MetricServerCPU
 )
 
 // factor is how many times, for a reader: "2.0", "62", "1,234".

@@ -114,7 +114,8 @@ func full(by, why string, limit int64, perS, waited float64) func(*result.Cell) 
 
 func against(model, metric string, estimate, low, high float64, rounds int, verdict string) result.Comparison {
 	return result.Comparison{Metric: metric, Reference: "goroutine", Model: model, Verdict: verdict,
-		Ratio: result.Ratio{Estimate: estimate, Low: low, High: high, Rounds: rounds, Blocks: (rounds + 3) / 4}}
+		Ratio: result.Ratio{Estimate: estimate, Blocks: (rounds + 3) / 4},
+		Seen:  result.Seen{Median: estimate, Low: low, High: high, N: rounds}}
 }
 
 // ioRun is what the tour's second experiment looks like.
@@ -362,19 +363,22 @@ func TestGolden(t *testing.T) {
 	for name, run := range map[string]result.Run{
 		"io": ioRun(t), "awkward": awkwardRun(t), "open": openRun(t), "overload": overloadRun(t), "idle": idleRun(t),
 	} {
-		t.Run(name, func(t *testing.T) {
-			e := run.Experiments[0]
-			golden(t, name+".txt", Header(e, run)+"\n"+Table(e, 0)+"\n"+Answer(e)+Again(run, "results/20261122T190001Z-"+name))
-			golden(t, name+"-table.md", Markdown(run))
-			golden(t, name+"-answer.md", AnswerMarkdown(run))
-			golden(t, name+".csv", CSV(run))
-			var narrow strings.Builder
-			for _, width := range []int{150, 120, 100, 80, 60} {
-				narrow.WriteString(strings.Repeat("-", width) + "\n" + Table(e, width) + "\n")
-			}
-			golden(t, name+"-widths.txt", narrow.String())
-		})
+		t.Run(name, func(t *testing.T) { goldens(t, name, run) })
 	}
+}
+
+// goldens holds all that is made of a run against the files of that name.
+func goldens(t *testing.T, name string, run result.Run) {
+	e := run.Experiments[0]
+	golden(t, name+".txt", Header(e, run)+"\n"+Table(e, 0)+"\n"+Answer(e)+Again(run, "results/20261122T190001Z-"+name))
+	golden(t, name+"-table.md", Markdown(run))
+	golden(t, name+"-answer.md", AnswerMarkdown(run))
+	golden(t, name+".csv", CSV(run))
+	var narrow strings.Builder
+	for _, width := range []int{150, 120, 100, 80, 60} {
+		narrow.WriteString(strings.Repeat("-", width) + "\n" + Table(e, width) + "\n")
+	}
+	golden(t, name+"-widths.txt", narrow.String())
 }
 
 // What stands where there is no percentile says why.
@@ -425,7 +429,7 @@ func TestUnableHasNoFigures(t *testing.T) {
 	}
 	run := idleRun(t)
 	e := &run.Experiments[0]
-	e.Cells, _, _ = analysis.Analyse(*e, []result.Slice{held(1000, 1, 10_000_000, 10_123_456), {Label: "iterative", Phase: result.PhasePilot, Unable: "no place"}})
+	*e = analysis.Analyse(*e, []result.Slice{held(1000, 1, 10_000_000, 10_123_456), {Label: "iterative", Phase: result.PhasePilot, Unable: "no place"}})
 	i := slices.IndexFunc(e.Cells, func(c result.Cell) bool { return c.Label == "iterative" })
 	e.Cells = e.Cells[i : i+1]
 	for name, text := range map[string]string{"Markdown": Markdown(run), "CSV": CSV(run), "the table": Table(*e, 0)} {
@@ -615,8 +619,26 @@ func TestHeader(t *testing.T) {
 	}{
 		{"a quick look says so", func(*result.Experiment, *result.Run) {}, "\nquick look, no verdicts: only differences above 2 × are named\n", "yet"},
 		{"few restarts are one too", func(e *result.Experiment, r *result.Run) { r.Quick = false }, "\nquick look", "yet"},
-		{"many are not, yet give no verdicts", func(e *result.Experiment, r *result.Run) { r.Quick, e.Blocks, e.Rounds = false, 12, 48 },
-			"× 12 restarts × 4 rounds · 4.31 s · stopped by budget · server on CPU 0, clients on CPU 1\nno verdicts yet: only differences above 2 × are named\n", "quick"},
+		{"many are not, and need no words", func(e *result.Experiment, r *result.Run) { r.Quick, e.Blocks, e.Rounds = false, 12, 48 },
+			"× 12 restarts × 4 rounds · 4.31 s · stopped by budget · server on CPU 0, clients on CPU 1\n", "verdict"},
+		{"an interrupt leaves intervals", func(e *result.Experiment, r *result.Run) { e.Blocks, e.Rounds, e.StoppedBy = 12, 48, "interrupt" },
+			"\ninterrupted: intervals, no verdicts\n", "quick"},
+		{"so does a record that ends in the middle", func(e *result.Experiment, r *result.Run) { e.Blocks, e.Rounds, e.StoppedBy = 12, 48, "" },
+			"\ncut short: intervals, no verdicts\n", "quick"},
+		{"an interrupted quick look is a quick look", func(e *result.Experiment, r *result.Run) { e.StoppedBy = "interrupt" }, "\nquick look", "interrupted:"},
+		{"a suspect one", func(e *result.Experiment, r *result.Run) { e.Blocks, e.Rounds, e.Suspect = 12, 48, true },
+			"\nsuspect: goroutine and its twin, the same server again, came out different: no verdicts\n", "quick"},
+		{"rounds left out", func(e *result.Experiment, r *result.Run) {
+			e.Blocks, e.Rounds, e.RoundsLeftOut, e.Comparisons = 14, 56, 3, nil
+		},
+			"clients on CPU 1\n3 of 56 rounds left out of comparisons: the host or other processes took CPU time\n", "verdict"},
+		{"so many that too few are left", func(e *result.Experiment, r *result.Run) {
+			e.Blocks, e.Rounds, e.RoundsLeftOut = 14, 56, 30
+			e.Comparisons = []result.Comparison{{Metric: metricCPU, Model: "pool", Ratio: result.Ratio{Blocks: 8}}}
+		}, "\n30 of 56 rounds left out of comparisons: the host or other processes took CPU time; too few are left for verdicts\n", "quick"},
+		{"a round left out of a quick look", func(e *result.Experiment, r *result.Run) { e.RoundsLeftOut = 1 },
+			"\nquick look, no verdicts: only differences above 2 × are named\n1 of 20 rounds left out of comparisons", ""},
+		{"CPUs of the experiment go before the run's", func(e *result.Experiment, r *result.Run) { e.ServerCPUs, e.LoadCPUs = "0-1", "2" }, "server on CPUs 0-1, clients on CPU 2", ""},
 		{"a model alone is not compared", func(e *result.Experiment, r *result.Run) { e.Reference = "" }, "4 models", "verdict"},
 		{"an interrupted restart is not counted as one", func(e *result.Experiment, r *result.Run) { e.Rounds, e.StoppedBy = 18, "interrupt" },
 			"4 models and a twin × 18 rounds (5 restarts completed) · 4.31 s · stopped by interrupt", ""},

@@ -19,6 +19,15 @@ type column struct {
 	right bool
 	of    func(result.Experiment, result.Cell) string
 	about string // a word on it below the table
+
+	legend func(result.Experiment) []string // the same where it depends on what stands in it
+}
+
+func verdictOn(metric string, words func(result.Experiment, result.Cell, string) string) column {
+	return column{
+		of:     func(e result.Experiment, c result.Cell) string { return words(e, c, metric) },
+		legend: func(e result.Experiment) []string { return verdictLegend(e, metric) },
+	}
 }
 
 // The columns by name, so that what is left out can be said in one line.
@@ -26,41 +35,135 @@ var (
 	colModel     = column{title: "model", of: marked}
 	colRate      = column{title: "requests/s", right: true, of: rate, about: spreadAbout}
 	colRateRange = column{title: "", of: func(_ result.Experiment, c result.Cell) string { return seen(c.ThroughputPerS, result.Significant) }, about: rangeAbout}
-	colRateLarge = column{title: "", of: func(e result.Experiment, c result.Cell) string {
-		return large(comparison(e, c.Label, metricThroughput))
-	}}
 	colP50       = column{title: "p50", right: true, of: func(e result.Experiment, c result.Cell) string { return percentile(e, c, 0.5) }, about: percentilesAbout}
 	colP99       = column{title: "p99", right: true, of: func(e result.Experiment, c result.Cell) string { return percentile(e, c, 0.99) }, about: percentilesAbout}
 	colWaited    = column{title: "waited", right: true, of: func(_ result.Experiment, c result.Cell) string { return mean(c.WaitedUs) }, about: "waited: mean of response time less work"}
 	colCPU       = column{title: "CPU/request", right: true, of: func(_ result.Experiment, c result.Cell) string { return median(c.ServerCPUUsPerRequest, result.Micros) }, about: spreadAbout}
 	colCPURange  = column{title: "", of: func(_ result.Experiment, c result.Cell) string { return seen(c.ServerCPUUsPerRequest, result.Micros) }, about: rangeAbout}
-	colCPULarge  = column{title: "", of: func(e result.Experiment, c result.Cell) string { return large(comparison(e, c.Label, metricCPU)) }}
 	colLate      = column{title: "sent late", right: true, of: late, about: "sent late: median of actual less intended send"}
 	colHeld      = column{title: "bytes/held", right: true, of: perHeld, about: "bytes/held: growth of resident memory per held connection"}
 	colMemory    = column{title: "memory", right: true, of: memory, about: "memory: most that was resident"}
 	colBound     = column{title: "bound by", of: bound}
 	colBoundWord = column{title: "bound by", of: boundWord} // the same in a word, for a narrow terminal
+
+	// How the figure before each stands to the reference's.
+	colRateVerdict = verdictOn(metricThroughput, Verdict)
+	colCPUVerdict  = verdictOn(metricCPU, Verdict)
+	colP50Verdict  = verdictOn(result.MetricP50, differing)
+	colP99Verdict  = verdictOn(result.MetricP99, differing)
+	colRateBrief   = verdictOn(metricThroughput, briefly) // for a narrow terminal
+	colCPUBrief    = verdictOn(metricCPU, briefly)
+	colRateGroup   = column{title: "group", of: func(e result.Experiment, c result.Cell) string { return group(e, c, metricThroughput) }, about: groupAbout}
+	colCPUGroup    = column{title: "group", of: func(e result.Experiment, c result.Cell) string { return group(e, c, metricCPU) }, about: groupAbout}
 )
 
 const (
 	spreadAbout      = "requests/s, CPU/request: median of slices"
 	rangeAbout       = "(lowest–highest slice)"
 	percentilesAbout = "p50, p99: of all requests answered rightly"
+	groupAbout       = "group: models that share a letter can't be told apart in the figure before it"
 )
 
-// layouts are the tables from the whole to the narrowest. Each leaves out what
-// a reader would miss least of the one before; a name, the ranked figures and
-// what is large about them stay to the last.
+// verdictLegend says what the words beside a metric's figures mean: whom they
+// compare with, and how sure they are.
+func verdictLegend(exp result.Experiment, metric string) (said []string) {
+	if !hasVerdicts(exp) {
+		return nil // "large" is all, and needs no more words than the header's
+	}
+	some := func(p func(c *result.Comparison) bool) bool {
+		return slices.ContainsFunc(exp.Comparisons, func(c result.Comparison) bool { return isRanked(c.Metric) == isRanked(metric) && p(&c) })
+	}
+	moreOrLess := some(differs)
+	switch {
+	case !isRanked(metric) && moreOrLess:
+		return []string{fmt.Sprintf("beside p50, p99: more or less than %s's, each interval at %s %%", exp.Reference, confidence(exp, metric))}
+	case !isRanked(metric):
+		return nil
+	case moreOrLess:
+		words := "more, less"
+		if some(func(c *result.Comparison) bool { return differs(c) && differenceOf(c.Ratio).times }) {
+			words += ", ×, ÷"
+		}
+		said = append(said, fmt.Sprintf("%s (interval): than %s's", words, exp.Reference), "these intervals hold together at 95 %")
+	}
+	if some(func(c *result.Comparison) bool { return c.Verdict == result.VerdictSame }) {
+		said = append(said, "no difference, ~ (±): none found, one above this would have shown")
+	}
+	return said
+}
+
+// differing is a verdict where there is a difference, and "" elsewhere: most
+// percentiles of most models have none, and a table has better things to say.
+func differing(exp result.Experiment, c result.Cell, metric string) string {
+	if !differs(comparison(exp, c.Label, metric)) {
+		return ""
+	}
+	return Verdict(exp, c, metric)
+}
+
+// group is a cell's letters in a metric. There are none unless they tell
+// something apart among three models at least; of two the verdict says it all.
+func group(exp result.Experiment, c result.Cell, metric string) string {
+	var all []string
+	own := ""
+	for _, cmp := range exp.Comparisons {
+		if cmp.Metric != metric {
+			continue
+		}
+		if len(all) == 0 && cmp.ReferenceGroup != "" {
+			all = append(all, cmp.ReferenceGroup)
+		}
+		if cmp.Group != "" {
+			all = append(all, cmp.Group)
+		}
+		switch c.Label {
+		case cmp.Model:
+			own = cmp.Group
+		case cmp.Reference:
+			own = cmp.ReferenceGroup
+		}
+	}
+	if len(all) < 3 {
+		return ""
+	}
+	for _, letter := range all[0] {
+		if !slices.ContainsFunc(all, func(letters string) bool { return !strings.ContainsRune(letters, letter) }) {
+			return "" // one that all share
+		}
+	}
+	return own
+}
+
+// layouts are the tables of a quick look from the whole to the narrowest. Each
+// leaves out what a reader would miss least of the one before; a name, the
+// ranked figures and what is large about them stay to the last.
 var layouts = [][]*column{
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPULarge, &colHeld, &colMemory, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPULarge, &colHeld, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP50, &colP99, &colLate, &colCPU, &colCPURange, &colCPULarge, &colHeld, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colLate, &colCPU, &colCPURange, &colCPULarge, &colHeld, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colHeld, &colBound},
-	{&colModel, &colRate, &colRateRange, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colHeld, &colBoundWord},
-	{&colModel, &colRate, &colRateLarge, &colP99, &colCPU, &colCPULarge, &colHeld, &colBoundWord},
-	{&colModel, &colRate, &colRateLarge, &colCPU, &colCPULarge, &colHeld, &colBoundWord},
-	{&colModel, &colRate, &colRateLarge, &colCPU, &colCPULarge, &colHeld},
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colHeld, &colMemory, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP50, &colP99, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP99, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP99, &colCPU, &colCPUVerdict, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP99, &colCPU, &colCPUVerdict, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateVerdict, &colP99, &colCPU, &colCPUVerdict, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateVerdict, &colCPU, &colCPUVerdict, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateVerdict, &colCPU, &colCPUVerdict, &colHeld},
+}
+
+// verdictLayouts are those of experiments with verdicts. An interval says more
+// than the range that slices were seen in, so that goes first.
+var verdictLayouts = [][]*column{
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colRateGroup, &colP50, &colP50Verdict, &colP99, &colP99Verdict, &colWaited, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colCPUGroup, &colHeld, &colMemory, &colBound},
+	{&colModel, &colRate, &colRateVerdict, &colRateGroup, &colP50, &colP50Verdict, &colP99, &colP99Verdict, &colWaited, &colLate, &colCPU, &colCPUVerdict, &colCPUGroup, &colHeld, &colMemory, &colBound},
+	{&colModel, &colRate, &colRateVerdict, &colRateGroup, &colP50, &colP50Verdict, &colP99, &colP99Verdict, &colWaited, &colLate, &colCPU, &colCPUVerdict, &colCPUGroup, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateVerdict, &colRateGroup, &colP50, &colP50Verdict, &colP99, &colP99Verdict, &colLate, &colCPU, &colCPUVerdict, &colCPUGroup, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateVerdict, &colRateGroup, &colP99, &colP99Verdict, &colLate, &colCPU, &colCPUVerdict, &colCPUGroup, &colHeld, &colBound},
+	{&colModel, &colRate, &colRateVerdict, &colRateGroup, &colP99, &colP99Verdict, &colCPU, &colCPUVerdict, &colCPUGroup, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateVerdict, &colP99, &colP99Verdict, &colCPU, &colCPUVerdict, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateVerdict, &colCPU, &colCPUVerdict, &colHeld, &colBoundWord},
+	{&colModel, &colRate, &colRateVerdict, &colCPU, &colCPUVerdict, &colBoundWord},
+	{&colModel, &colRate, &colRateBrief, &colP99, &colCPU, &colCPUBrief, &colBoundWord},
+	{&colModel, &colRate, &colRateBrief, &colCPU, &colCPUBrief, &colBoundWord},
+	{&colModel, &colRate, &colRateBrief, &colCPU, &colCPUBrief},
 }
 
 // Table is an experiment's cells for a terminal of the given width in columns;
@@ -69,6 +172,10 @@ var layouts = [][]*column{
 // out, down to about 60; below that lines are long. It ends in a newline.
 func Table(exp result.Experiment, width int) string {
 	var lines, about []string
+	layouts := layouts
+	if hasVerdicts(exp) {
+		layouts = verdictLayouts
+	}
 	for _, layout := range layouts {
 		lines, about = lay(exp, layout, width)
 		if width <= 0 || !slices.ContainsFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > width }) {
@@ -108,8 +215,14 @@ func lay(exp result.Experiment, columns []*column, width int) (lines, about []st
 		if !some {
 			continue
 		}
-		if col.about != "" && !slices.Contains(about, col.about) {
-			about = append(about, col.about)
+		words := []string{col.about}
+		if col.legend != nil {
+			words = col.legend(exp)
+		}
+		for _, w := range words {
+			if w != "" && !slices.Contains(about, w) {
+				about = append(about, w)
+			}
 		}
 		wide := 0
 		for _, t := range text {
@@ -226,18 +339,6 @@ func seen(s *result.Spread, format func(float64) string) string {
 		low = l // the unit once
 	}
 	return fmt.Sprintf("(%s–%s)", low, high)
-}
-
-func large(c *result.Comparison) string {
-	switch {
-	case !isLarge(c):
-		return ""
-	case c.Ratio.Estimate > 1:
-		return "large × " + factor(c.Ratio.Estimate)
-	case c.Ratio.Estimate > 0:
-		return "large ÷ " + factor(1/c.Ratio.Estimate)
-	}
-	return "large" // nothing answered in most rounds: there is no factor
 }
 
 // percentile is null in the record where too few requests were seen; then it

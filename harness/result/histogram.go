@@ -181,14 +181,15 @@ func (h *Histogram) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON is the inverse of MarshalJSON.
+// UnmarshalJSON is the inverse of MarshalJSON, and as strict as all that reads
+// a record: what encoding/json was told of unknown keys doesn't reach here.
 func (h *Histogram) UnmarshalJSON(b []byte) error {
 	var j histogramJSON
-	if err := json.Unmarshal(b, &j); err != nil {
+	if err := strictly(b, &j); err != nil {
 		return err
 	}
 	*h = Histogram{encoded: j.HDR, n: j.N, sum: time.Duration(j.SumNs)}
-	if j.N == 0 {
+	if j.N == 0 && j.HDR == "" {
 		return nil
 	}
 	d, err := hdrhistogram.Decode([]byte(j.HDR))

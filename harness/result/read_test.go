@@ -91,7 +91,16 @@ func TestReadSlicesKeepsWhatItCan(t *testing.T) {
 		{"a line is empty", "\n" + line(0), []int{0}, []string{"line 1 is damaged and left out: it is empty"}, ""},
 		{"a line names no schema", `{"label":"pool"}` + "\n" + line(0), []int{0}, []string{"line 1 is damaged and left out: it names no schema"}, ""},
 		{"a histogram says more than it holds", strings.Replace(line(0), `"n":3`, `"n":4`, 1) + line(1), []int{1}, []string{"line 1 is damaged"}, ""},
-		{"a later layout is refused whole", line(0) + strings.Replace(line(1), "slice/v1", "slice/v2", 1), nil, nil, `line 2: unknown schema "workbench/slice/v2" (this workbench reads "workbench/slice/v1"`},
+		{"a later layout is refused whole", line(0) + strings.Replace(line(1), "slice/v1", "slice/v2", 1), nil, nil, `line 2: written by a newer workbench (its schema is "workbench/slice/v2", this one reads "workbench/slice/v1"; use the one that wrote it)`},
+		{"a layout that never was is a damaged line", line(0) + strings.Replace(line(1), "slice/v1", "slize/v1", 1), []int{0}, []string{`line 2 is damaged and left out: unknown schema "workbench/slize/v1" (want "workbench/slice/v1")`}, ""},
+		{"a key that nobody writes", line(0) + strings.Replace(line(1), `"round":`, `"rond":`, 1), []int{0}, []string{`line 2 is damaged and left out: unknown key "rond"`}, ""},
+		{"nor in the middle of it", strings.Replace(line(0), `"requests_all":`, `"requests_al":`, 1) + line(1), []int{1}, []string{`line 1 is damaged and left out: unknown key "requests_al"`}, ""},
+		{"nor in a histogram", strings.Replace(line(0), `"sum_ns":`, `"sum":`, 1) + line(1), []int{1}, []string{`line 1 is damaged and left out: unknown key "sum"`}, ""},
+		{"a key that is missing wasn't written yet", strings.Replace(line(0), `"stale":0,`, "", 1), []int{0}, nil, ""},
+		{"a figure that isn't one", strings.Replace(line(0), `"clients":64`, `"clients":"64"`, 1) + line(1), []int{1}, []string{`line 1 is damaged and left out: load.clients is string, want an integer`}, ""},
+		{"a second object on the line", strings.TrimSuffix(line(0), "\n") + "{}\n" + line(1), []int{1}, []string{`line 1 is damaged and left out: invalid character '{' after top-level value`}, ""},
+		{"a slice of another experiment", line(0) + strings.Replace(line(1), `"experiment":"io"`, `"experiment":"cpu"`, 1), []int{0}, []string{`line 2 is damaged and left out: it is a slice of another experiment, "cpu"`}, ""},
+		{"a histogram that says it is empty and isn't", strings.Replace(line(0), `"n":3`, `"n":0`, 1) + line(1), []int{1}, []string{"line 1 is damaged"}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -144,11 +153,15 @@ func TestReadRunRefuses(t *testing.T) {
 	}{
 		{"a directory that is no record", "", false, "no such record"},
 		{"a record cut short", "", true, "cut short"},
-		{"another schema", `{"schema":"workbench/run/v9","seed":"not even a number"}`, true, `unknown schema "workbench/run/v9" (this workbench reads "workbench/run/v1"`},
+		{"a later schema", `{"schema":"workbench/run/v2","seed":"not even a number"}`, true, `written by a newer workbench (its schema is "workbench/run/v2", this one reads "workbench/run/v1"; use the one that wrote it)`},
+		{"a much later schema", `{"schema":"workbench/run/v10"}`, true, "written by a newer workbench"},
+		{"another schema", `{"schema":"workbench/slice/v2"}`, true, `unknown schema "workbench/slice/v2" (want "workbench/run/v1")`},
+		{"a key that nobody writes", `{"schema":"workbench/run/v1","sed":1}`, true, `unknown key "sed"`},
+		{"nor deep inside", `{"schema":"workbench/run/v1","experiments":[{"cells":[{"lable":"pool"}]}]}`, true, `unknown key "lable"`},
 		{"no schema", `{}`, true, "names no schema"},
 		{"what is not JSON", `seed: 1`, true, "invalid character"},
 		{"a second object after the first", `{"schema":"workbench/run/v1"}{}`, true, "after top-level value"},
-		{"a figure of the wrong kind", `{"schema":"workbench/run/v1","seed":"x"}`, true, "seed"},
+		{"a figure of the wrong kind", "{\"schema\":\"workbench/run/v1\",\n\"seed\":\"x\"}", true, "line 2: seed is string, want an integer of 0 or more"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,7 +180,43 @@ func TestReadRunRefuses(t *testing.T) {
 	}
 }
 
-// Whatever a file holds, reading ends, and every line is a slice or a damage.
+// What a program before this one wrote has fewer keys, and must still be read.
+func TestARunWithoutTheNewKeysIsRead(t *testing.T) {
+	run, err := decodeRun([]byte(`{"schema":"workbench/run/v1","name":"io","experiments":[{"name":"io","stopped_by":"budget","cells":[{"label":"pool"}]}]}`))
+	if err != nil || run.Experiments[0].Cells[0].Label != "pool" {
+		t.Errorf("read %+v, %v", run, err)
+	}
+}
+
+// What is read of a run can be written, and is the same when it is read again.
+func FuzzReadRun(f *testing.F) {
+	var b bytes.Buffer
+	if err := someRun().Encode(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte(`{"schema":"workbench/run/v1","experiments":null,"scalability":[{}]}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		run, err := decodeRun(in)
+		if err != nil {
+			return
+		}
+		var once, twice bytes.Buffer
+		if err := run.Encode(&once); err != nil {
+			t.Fatalf("what was read can't be written: %v", err)
+		}
+		again, err := decodeRun(once.Bytes())
+		if err != nil {
+			t.Fatalf("what was written can't be read: %v", err)
+		}
+		if err := again.Encode(&twice); err != nil || !bytes.Equal(once.Bytes(), twice.Bytes()) {
+			t.Errorf("%v; written twice it is\n%s\nand\n%s", err, &once, &twice)
+		}
+	})
+}
+
+// Whatever a file holds, reading ends, every line is a slice or a damage, and
+// what is read can be written and is the same when it is read again.
 func FuzzReadSlices(f *testing.F) {
 	b, err := encode(sample(0), "")
 	if err != nil {
@@ -177,13 +226,26 @@ func FuzzReadSlices(f *testing.F) {
 	f.Add(b[:100])
 	f.Add([]byte("\n\n{}\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		slices, damage, err := readSlices(bytes.NewReader(in), "x")
+		slices, damage, err := readSlices(bytes.NewReader(in), "io.jsonl")
 		lines := bytes.Count(in, []byte("\n"))
 		if len(in) > 0 && in[len(in)-1] != '\n' {
 			lines++
 		}
 		if err == nil && len(slices)+len(damage) != lines {
 			t.Errorf("%d slices and %d damages of %d lines", len(slices), len(damage), lines)
+		}
+		for _, s := range slices {
+			once, err := encode(s, "")
+			if err != nil {
+				t.Fatalf("what was read can't be written: %v", err)
+			}
+			again, err := decodeSlice(once, "io")
+			if err != nil {
+				t.Fatalf("what was written can't be read: %v", err)
+			}
+			if twice, err := encode(again, ""); err != nil || !bytes.Equal(once, twice) {
+				t.Errorf("%v; written twice it is\n%s\nand\n%s", err, once, twice)
+			}
 		}
 	})
 }

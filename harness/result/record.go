@@ -31,9 +31,45 @@ type Run struct {
 	Quick       bool         `json:"quick"`
 	Engine      string       `json:"engine"` // of the clients: "net"
 	Environment Environment  `json:"environment"`
-	StoppedBy   string       `json:"stopped_by"` // "precision", "budget" or "interrupt"
+	StoppedBy   string       `json:"stopped_by"` // of the experiment that was last; "" where it was cut short
 	Warnings    []string     `json:"warnings"`
 	Experiments []Experiment `json:"experiments"`
+
+	// Of a sweep.
+	Questions   []string      `json:"questions,omitempty"`   // of each grid, what it asks, in words
+	Resumed     []Resumption  `json:"resumed,omitempty"`     // times that it was taken up again
+	Scalability []Scalability `json:"scalability,omitempty"` // of each model over a sweep's clients
+
+	NotNumbers []string `json:"not_numbers,omitempty"` // figures that came out as NaN or infinite, for which JSON has no word: null above, or 0; a fault of ours
+}
+
+// A Resumption is a time at which a sweep went on that had been cut short.
+type Resumption struct {
+	At      time.Time `json:"at"`
+	Differs []string  `json:"differs"` // what of the environment had changed by then, in words
+}
+
+// Scalability is a fit of the universal scalability law to a model's
+// throughput over numbers of clients, γN/(1+σ(N−1)+κN(N−1)), with intervals
+// from a bootstrap over blocks. Where there is none, Why says so.
+type Scalability struct {
+	Grid       int             `json:"grid"`
+	Label      string          `json:"label"`
+	Where      []scenario.Axis `json:"where"`   // the grid's other axes
+	Clients    []int           `json:"clients"` // that the fit is over
+	Gamma      *Interval       `json:"gamma"`   // requests/s of one client alone
+	Sigma      *Interval       `json:"sigma"`   // contention
+	Kappa      *Interval       `json:"kappa"`   // coherency: what each pays for all others
+	PeakAt     *Interval       `json:"peak_at"` // N* = √((1−σ)/κ); null where no peak is in sight
+	Confidence float64         `json:"confidence"`
+	Why        string          `json:"why,omitempty"`
+}
+
+// An Interval is an estimate and the ends of its interval of confidence.
+type Interval struct {
+	Estimate float64 `json:"estimate"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
 }
 
 // Environment is the machine and the build that the figures belong to.
@@ -60,28 +96,42 @@ type Environment struct {
 	StealUs           int64   `json:"steal_us"`    // time stolen by the host from first to last slice, all CPUs
 }
 
-// An Experiment is one scenario over some models.
+// An Experiment is one scenario over some models. What is asked for is known
+// before it starts; what it showed is made from its slices, and can be made
+// again.
 type Experiment struct {
-	Name         string            `json:"name"`     // unique in the run, names its file under slices/
-	Scenario     string            `json:"scenario"` // a name of the catalogue, or "custom"
-	Load         scenario.Scenario `json:"load"`     // the scenario, whole
-	Flags        string            `json:"flags"`    // the load as flags of run
-	Clients      int               `json:"clients"`
-	Rate         float64           `json:"rate"`                     // open loops: arrivals/s
-	CapacityPerS float64           `json:"capacity_per_s,omitempty"` // what the reference was seen to answer at most, where the rate is a multiple of it
-	Loop         string            `json:"loop"`
-	PlanDigest   string            `json:"plan_digest"`
-	Reference    string            `json:"reference"` // label; "" when a model ran alone
-	Blocks       int               `json:"blocks"`    // completed restarts
-	Rounds       int               `json:"rounds"`    // completed rounds
-	DurationS    float64           `json:"duration_s"`
-	StoppedBy    string            `json:"stopped_by"`
-	Suspect      bool              `json:"suspect"`
-	Warnings     []string          `json:"warnings"`
-	Entries      []Entry           `json:"entries"`
-	Cells        []Cell            `json:"cells"`
-	Comparisons  []Comparison      `json:"comparisons"`
-	Failures     []Failure         `json:"failures"` // servers that failed in the middle, and took no further part
+	Name           string            `json:"name"`     // unique in the run, names its file under slices/
+	Scenario       string            `json:"scenario"` // a name of the catalogue, or "custom"
+	Load           scenario.Scenario `json:"load"`     // the scenario, whole
+	Flags          string            `json:"flags"`    // the load as flags of run
+	Clients        int               `json:"clients"`
+	Rate           float64           `json:"rate"`                     // open loops: arrivals/s
+	CapacityPerS   float64           `json:"capacity_per_s,omitempty"` // what the reference was seen to answer at most, where the rate is a multiple of it
+	Loop           string            `json:"loop"`
+	PlanDigest     string            `json:"plan_digest"`
+	Reference      string            `json:"reference"`      // label; "" when a model ran alone
+	Grid           int               `json:"grid,omitempty"` // of a sweep, from 0
+	Axes           []scenario.Axis   `json:"axes,omitempty"` // where in the grid it lies
+	ServerCPUs     string            `json:"server_cpus"`    // affinity, as a list: "0" or "0-3"; "" where not pinned
+	LoadCPUs       string            `json:"load_cpus"`
+	BudgetS        float64           `json:"budget_s"`
+	Precision      float64           `json:"precision"`        // half-width at which the ranked intervals are narrow enough
+	RoundsPerBlock int               `json:"rounds_per_block"` // as planned
+	Entries        []Entry           `json:"entries"`
+
+	Started   time.Time `json:"started"`
+	DurationS float64   `json:"duration_s"`
+	StoppedBy string    `json:"stopped_by"` // "precision", "budget", "interrupt" or "failure"; "" while it is under way, and where it was cut short
+	Failures  []Failure `json:"failures"`   // servers that failed in the middle, and took no further part
+
+	// Made from the slices.
+	Blocks        int          `json:"blocks"`          // completed restarts
+	Rounds        int          `json:"rounds"`          // completed rounds
+	RoundsLeftOut int          `json:"rounds_left_out"` // of these, left out of comparisons since the host or other processes interfered
+	Suspect       bool         `json:"suspect"`         // the twin differs from the reference: no verdict here is to be believed, so none is given
+	Warnings      []string     `json:"warnings"`
+	Cells         []Cell       `json:"cells"`
+	Comparisons   []Comparison `json:"comparisons"`
 }
 
 // A Failure is a server that did not start, exited, hung or never became idle.
@@ -206,23 +256,59 @@ type Percentiles struct {
 	TimedOut float64 `json:"timed_out,omitempty"` // by the client's timeout: these are known to have taken longer than it
 }
 
-// A Comparison says how a model stands to the reference in one metric.
+// A Comparison says how a model stands to the reference in one metric. All
+// intervals of an experiment's ranked metrics hold together with 95 %
+// confidence (Bonferroni); verdicts are read off them, so that the two never
+// contradict.
 type Comparison struct {
-	Metric    string `json:"metric"`    // "server_cpu_us_per_request" or "throughput_per_s"
-	Reference string `json:"reference"` // label
-	Model     string `json:"model"`     // label
-	Ratio     Ratio  `json:"ratio"`     // model over reference
-	Verdict   string `json:"verdict"`   // "large": more than 2 × either way in every round seen; "none": there may be no verdict
+	Metric         string   `json:"metric"`               // "server_cpu_us_per_request" and "throughput_per_s" are ranked; "latency_us.p50" and "latency_us.p99" have verdicts at 99.9 % each
+	Reference      string   `json:"reference"`            // label
+	Model          string   `json:"model"`                // label
+	Ratio          Ratio    `json:"ratio"`                // model over reference: exp of the mean over blocks, and its interval
+	Confidence     float64  `json:"confidence"`           // of this interval by itself, a fraction of 1
+	AllRounds      *Ratio   `json:"all_rounds,omitempty"` // the same with all rounds, where some were left out
+	Seen           Seen     `json:"seen"`                 // what single rounds showed (of latencies: blocks)
+	Verdict        string   `json:"verdict"`              // "more" or "less": the interval excludes 1; "same": it holds 1, no difference found; "large": more than 2 × either way in the pilot and three rounds, so it left the others; "none": there may be no verdict
+	Why            string   `json:"why,omitempty"`        // there is none, in words
+	Resolution     *float64 `json:"resolution"`           // half-width of the interval, as a share: 0.03 is 3 %; null without an interval
+	SignedRankP    *float64 `json:"signed_rank_p"`        // of Wilcoxon's test on the same block means; a cross-check
+	Group          string   `json:"group"`                // letters: models that share one can't be told apart in this metric, all pairs considered; "" where there are none
+	ReferenceGroup string   `json:"reference_group"`      // those of the reference
 }
 
-// Ratio is the median over rounds of model over reference, and the lowest and
-// highest that a round saw.
+// Verdicts of a comparison.
+const (
+	VerdictMore  = "more"
+	VerdictLess  = "less"
+	VerdictSame  = "same"
+	VerdictLarge = "large"
+	VerdictNone  = "none"
+)
+
+// Metrics that are compared.
+const (
+	MetricServerCPU  = "server_cpu_us_per_request"
+	MetricThroughput = "throughput_per_s"
+	MetricP50        = "latency_us.p50"
+	MetricP99        = "latency_us.p99"
+)
+
+// Ratio is an estimate of model over reference and its interval, whose ends
+// are null where there are too few blocks for one (two), or a round in which
+// the model answered nothing.
 type Ratio struct {
-	Estimate float64 `json:"estimate"`
-	Low      float64 `json:"low"`
-	High     float64 `json:"high"`
-	Blocks   int     `json:"blocks"`
-	Rounds   int     `json:"rounds"`
+	Estimate float64  `json:"estimate"`
+	Low      *float64 `json:"low"`
+	High     *float64 `json:"high"`
+	Blocks   int      `json:"blocks"`
+}
+
+// Seen is the median of single ratios, and the lowest and highest of them.
+type Seen struct {
+	Median float64 `json:"median"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	N      int     `json:"n"`
 }
 
 // Errors counts requests that failed, by how. None of them is throughput.
@@ -289,6 +375,7 @@ type Slice struct {
 	BoundBy    string    `json:"bound_by,omitempty"` // what kept this slice from more requests/s, as in a cell
 	Unable     string    `json:"unable,omitempty"`   // why the server can't take part in this scenario, in words
 	Failed     string    `json:"failed,omitempty"`   // why there are no figures
+	NotNumbers []string  `json:"not_numbers,omitempty"`
 }
 
 // Held is what became of connections that are answered once and then held,

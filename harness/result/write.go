@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -19,6 +20,8 @@ const (
 	runFile   = "run.json"
 	slicesDir = "slices"
 	slicesExt = ".jsonl"
+	packedExt = ".gz" // after slicesExt, of an experiment that is over
+	cutDir    = "cut" // what experiments left that were cut short
 )
 
 // stamp is the UTC second in a directory's name: it sorts by age, and no file
@@ -78,10 +81,11 @@ func bare(err error) error {
 
 // A Dir is the directory of one record while it is being written. Everything
 // goes through an os.Root, so that no name, however odd, leads out of it. It
-// is not synchronised.
+// is not synchronised, and one process at a time has it: see [Reopen].
 type Dir struct {
 	path string
 	root *os.Root
+	lock *os.File // held as long as this is open
 }
 
 // Create makes <parent>/<now in UTC>-<name>/ and slices/ in it, and parent
@@ -112,8 +116,11 @@ func Create(parent, name string, now time.Time) (*Dir, error) {
 		return nil, unwritable(parent, err)
 	}
 	d := &Dir{path: path, root: root}
-	if err := root.Mkdir(slicesDir, 0o755); err != nil {
+	if d.lock, err = lockDir(root); err != nil {
 		return nil, errors.Join(unwritable(path, err), root.Close())
+	}
+	if err := root.Mkdir(slicesDir, 0o755); err != nil {
+		return nil, errors.Join(unwritable(path, err), d.Close())
 	}
 	return d, nil
 }
@@ -131,60 +138,7 @@ func (d *Dir) Path() string { return d.path }
 
 // Close lets go of the directory; its files stay. Slice logs are closed by
 // themselves.
-func (d *Dir) Close() error { return d.root.Close() }
-
-// A SliceLog is the file of one experiment's slices. It is not synchronised:
-// one slice is over before the next begins.
-type SliceLog struct {
-	experiment string
-	path       string
-	f          *os.File
-	torn       bool // the last append may have left half a line
-}
-
-// Slices opens the log of an experiment, which must be new: two experiments of
-// one name would mix their slices.
-func (d *Dir) Slices(experiment string) (*SliceLog, error) {
-	if err := checkElement(experiment); err != nil {
-		return nil, fmt.Errorf("name an experiment: %w", err)
-	}
-	name := slicesDir + "/" + experiment + slicesExt
-	f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("open the slice log %s: %w", filepath.Join(d.path, name), bare(err))
-	}
-	if err := d.syncDir(slicesDir); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &SliceLog{experiment: experiment, path: filepath.Join(d.path, name), f: f}, nil
-}
-
-// Append writes one slice and returns when it is on the disk: what a kill -9
-// or a power cut leaves is every slice but the one being written. Schema and
-// experiment are filled in. It takes as long as the disk needs to sync
-// (milliseconds), so it belongs between slices.
-func (l *SliceLog) Append(s Slice) error {
-	s.Schema, s.Experiment = SliceSchema, l.experiment
-	line, err := encode(s, "")
-	if err != nil {
-		return fmt.Errorf("encode a slice of %s for %s: %w", s.Label, l.path, err)
-	}
-	if l.torn { // or two lines would be lost instead of one
-		line = append([]byte{'\n'}, line...)
-	}
-	if _, err := l.f.Write(line); err != nil {
-		l.torn = true
-		return fmt.Errorf("append to %s: %w", l.path, bare(err))
-	}
-	l.torn = false
-	if err := l.f.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", l.path, bare(err))
-	}
-	return nil
-}
-
-// Close closes the file. Nothing is buffered, so nothing is lost without it.
-func (l *SliceLog) Close() error { return l.f.Close() }
+func (d *Dir) Close() error { return errors.Join(d.lock.Close(), d.root.Close()) }
 
 // WriteRun writes run.json in one step: a reader sees the old one or the new
 // one, whole. It may be called again and again as a run goes on.
@@ -198,12 +152,22 @@ func (d *Dir) WriteRun(r Run) error {
 
 // WriteFile writes a file of the record in one step: under a temporary name in
 // the same directory, synced, then renamed over what was there.
-func (d *Dir) WriteFile(name string, data []byte) (err error) {
+func (d *Dir) WriteFile(name string, data []byte) error {
 	if err := checkElement(name); err != nil {
 		return fmt.Errorf("name a file of the record: %w", err)
 	}
-	path := filepath.Join(d.path, name)
-	tmp := "." + name + ".tmp" // one name only: a killed run leaves at most one behind, and the next write takes it
+	return d.write(".", name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// write is WriteFile for any directory of the record, and for what is too
+// large to hold.
+func (d *Dir) write(dir, name string, fill func(io.Writer) error) (err error) {
+	path := filepath.Join(d.path, dir, name)
+	final := dir + "/" + name
+	tmp := dir + "/" + temporary(name)
 	defer func() {
 		if err != nil {
 			_ = d.root.Remove(tmp) // may not be there; the first error is the one to report
@@ -211,26 +175,44 @@ func (d *Dir) WriteFile(name string, data []byte) (err error) {
 	}()
 	f, err := d.root.Create(tmp)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, bare(err))
+		return fmt.Errorf("write %s: %w", path, explained(err))
 	}
-	_, err = f.Write(data)
+	err = fill(f)
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, bare(err))
+		return fmt.Errorf("write %s: %w", path, explained(err))
 	}
-	if err := d.root.Rename(tmp, name); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	if err := d.root.Rename(tmp, final); err != nil {
+		return fmt.Errorf("write %s: %w", path, explained(err))
 	}
-	return d.syncDir(".")
+	return d.syncDir(dir)
+}
+
+// temporary is the name under which a file is written. There is one only: a
+// killed run leaves at most one behind, and the next write takes it.
+func temporary(name string) string { return "." + name + temporaryExt }
+
+const temporaryExt = ".tmp"
+
+// explained is the bare error, and what it means for the record where that
+// isn't plain.
+func explained(err error) error {
+	switch err = bare(err); {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("%w (what was written before stays readable; make room)", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: the directory has vanished, and what was written into it is lost with it", err)
+	}
+	return err
 }
 
 // syncDir makes names durable, which syncing a file alone doesn't promise.
 func (d *Dir) syncDir(name string) error {
 	f, err := d.root.Open(name)
 	if err != nil {
-		return fmt.Errorf("sync %s: %w", filepath.Join(d.path, name), bare(err))
+		return fmt.Errorf("sync %s: %w", filepath.Join(d.path, name), explained(err))
 	}
 	defer f.Close()
 	if err := f.Sync(); err != nil {
@@ -240,7 +222,8 @@ func (d *Dir) syncDir(name string) error {
 }
 
 // Encode writes the run as run.json holds it. A list that is empty is written
-// as [], never as null, so that a script may loop over it unasked.
+// as [], never as null, so that a script may loop over it unasked. A figure
+// that is no number never keeps the rest from being written: see [finite].
 func (r Run) Encode(w io.Writer) error {
 	r.Schema = RunSchema
 	r.Warnings = list(r.Warnings)
@@ -256,7 +239,20 @@ func (r Run) Encode(w io.Writer) error {
 			e.Cells[j].Warnings = list(e.Cells[j].Warnings)
 		}
 	}
+	r.Resumed = slices.Clone(r.Resumed)
+	for i := range r.Resumed {
+		r.Resumed[i].Differs = list(r.Resumed[i].Differs)
+	}
+	r.Scalability = slices.Clone(r.Scalability)
+	for i := range r.Scalability {
+		r.Scalability[i].Where = list(r.Scalability[i].Where)
+		r.Scalability[i].Clients = list(r.Scalability[i].Clients)
+	}
 	b, err := encode(r, "  ")
+	if notNumbers(err) {
+		r, r.NotNumbers = finite(r, r.NotNumbers)
+		b, err = encode(r, "  ")
+	}
 	if err != nil {
 		return err
 	}

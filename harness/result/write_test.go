@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -190,31 +189,17 @@ func TestAppendAfterATornLine(t *testing.T) {
 	}
 }
 
-func TestAppendRefusesWhatJSONHasNoWordFor(t *testing.T) {
-	d := create(t)
-	l, err := d.Slices("io")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if err := l.Append(Slice{Label: "pool", Load: &Load{CPUUs: math.NaN()}}); err == nil || !strings.Contains(err.Error(), "pool") {
-		t.Errorf("Append of a NaN = %v, want an error that names the slice", err)
-	}
-	if err := l.Append(Slice{Label: "pool"}); err != nil {
-		t.Errorf("the next slice: %v", err)
-	}
-}
-
 func TestRunIsWrittenWithoutNullLists(t *testing.T) {
 	d := create(t)
 	run := Run{
 		Name: "io", Command: "workbench run --scenario io --wait <5ms>",
 		Experiments: []Experiment{{Name: "bare"}, {Name: "io", Cells: []Cell{{Label: "pool"}}}},
+		Resumed:     []Resumption{{At: evening}}, Scalability: []Scalability{{Label: "pool", Why: "two numbers of clients"}},
 	}
 	if err := d.WriteRun(run); err != nil {
 		t.Fatal(err)
 	}
-	if run.Experiments[1].Cells[0].Warnings != nil || run.Experiments[0].Cells != nil || run.Schema != "" {
+	if run.Experiments[1].Cells[0].Warnings != nil || run.Experiments[0].Cells != nil || run.Resumed[0].Differs != nil || run.Schema != "" {
 		t.Error("WriteRun changed its caller's run")
 	}
 	b, err := os.ReadFile(filepath.Join(d.Path(), "run.json"))
@@ -228,7 +213,7 @@ func TestRunIsWrittenWithoutNullLists(t *testing.T) {
 	if err := json.Unmarshal(b, &j); err != nil {
 		t.Fatal(err)
 	}
-	noNullLists(t, "run", j, "warnings", "experiments", "entries", "cells", "comparisons")
+	noNullLists(t, "run", j, "warnings", "experiments", "entries", "cells", "comparisons", "failures", "differs", "where", "clients")
 
 	got, err := ReadRun(d.Path())
 	if err != nil {

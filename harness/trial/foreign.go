@@ -54,15 +54,15 @@ func (t *trial) lookAt(ctx context.Context, e result.Entry, server *process.Serv
 	return err
 }
 
-// Probe starts each server that is not ours once and returns entries with what
+// Probe starts each server that is not ours once, on cpus, and returns entries with what
 // it was seen to do of what requests ask for.
-func Probe(ctx context.Context, s Setup, entries []result.Entry) ([]result.Entry, error) {
+func Probe(ctx context.Context, s Setup, cpus process.CPUs, entries []result.Entry) ([]result.Entry, error) {
 	seen := map[string]result.Entry{} // by what is started: a twin needs no look of its own
 	out := make([]result.Entry, 0, len(entries))
 	for _, e := range entries {
 		if key := e.Command + "\n" + e.Attach; e.Foreign() {
 			if _, ok := seen[key]; !ok {
-				looked, err := s.probe(ctx, e)
+				looked, err := s.probe(ctx, cpus, e)
 				if err != nil {
 					return nil, err
 				}
@@ -75,8 +75,8 @@ func Probe(ctx context.Context, s Setup, entries []result.Entry) ([]result.Entry
 	return out, nil
 }
 
-func (s Setup) probe(ctx context.Context, e result.Entry) (result.Entry, error) {
-	server, err := process.StartServer(ctx, s.ServerCPUs, s.config(e, scenario.Scenario{Conversation: scenario.ConversationHTTP}))
+func (s Setup) probe(ctx context.Context, cpus process.CPUs, e result.Entry) (result.Entry, error) {
+	server, err := process.StartServer(ctx, cpus, s.config(e, scenario.Scenario{Conversation: scenario.ConversationHTTP}))
 	if err != nil {
 		return e, err
 	}

@@ -35,12 +35,10 @@ type Plan struct {
 
 // Setup is what all experiments of a run share.
 type Setup struct {
-	Seed       uint64
-	Engine     string // of the clients
-	Backlog    int    // connections; 0 is the system's limit
-	ServerCPUs process.CPUs
-	LoadCPUs   process.CPUs
-	SpinPerUs  float64 // from process.Calibrate
+	Seed      uint64
+	Engine    string  // of the clients
+	Backlog   int     // connections; 0 is the system's limit
+	SpinPerUs float64 // from process.Calibrate
 
 	MaxConnections int    // of open loops; 0 is the clients' own bound
 	Request        []byte // sent instead of what scenarios ask for, if any
@@ -49,16 +47,21 @@ type Setup struct {
 
 // An Experiment is one scenario over some models.
 type Experiment struct {
-	Name      string // unique in the plan, fit for a file's name
-	Scenario  scenario.Scenario
-	Entries   []result.Entry
-	Reference string // label of an entry; "" where a model runs alone
+	Name       string // unique in the plan, fit for a file's name
+	Scenario   scenario.Scenario
+	Entries    []result.Entry
+	Reference  string // label of an entry; "" where a model runs alone
+	ServerCPUs process.CPUs
+	LoadCPUs   process.CPUs
+	Grid       int             // of a sweep, from 0
+	Axes       []scenario.Axis // where in the grid it lies
 
-	Budget time.Duration // no block begins that would not end within it, as far as can be foreseen; the pilot is not in it
-	Blocks int           // at most so many; 0 for as many as the budget holds
-	Rounds int           // of a block
-	Slice  time.Duration // length of a counted window; 0 for what the pilot says
-	Most   time.Duration // the longest window that the pilot may choose
+	Budget    time.Duration // no block begins that would not end within it, as far as can be foreseen; the pilot is not in it
+	Precision float64       // half-width at which every ranked interval is narrow enough; 0 for never
+	Blocks    int           // at most so many; 0 for as many as the budget holds
+	Rounds    int           // of a block, at most: fewer make room for more blocks
+	Slice     time.Duration // length of a counted window; 0 for what the pilot says
+	Most      time.Duration // the longest window that the pilot may choose
 }
 
 // What slices are made of.
@@ -82,7 +85,9 @@ type Event struct {
 	Doing      string
 	Block      int // the block at hand, from 1; 0 in the pilot
 	Elapsed    time.Duration
-	Notable    bool // worth a line of its own even where nobody watches
+	Notable    bool                // worth a line of its own even where nobody watches
+	Forecast   *Forecast           // once the pilot is over, and with every event after it
+	Narrow     *analysis.Narrowing // how wide intervals are, from the end of the second block on
 }
 
 // A Watcher is told how a run gets on, on the goroutine that runs it, between
@@ -92,32 +97,53 @@ type Watcher struct {
 	Done     func(run result.Run, experiment int) // an experiment is over, however it ended; run is all so far
 }
 
+// Over reports whether an experiment has been played to its end, so that taking
+// a record up again has nothing to do for it.
+func Over(e result.Experiment) bool { return e.StoppedBy != "" && e.StoppedBy != stoppedByInterrupt }
+
+const stoppedByInterrupt = "interrupt"
+
 // Run plays the plan and returns what was seen. run brings what is known
-// before: name, command, environment. The record in dir is complete up to the
-// slice at hand whenever the program should die. An error means that the
+// before: name, command, environment; and, where a record is taken up again,
+// the plan's experiments as it has them, of which those that are [Over] are left
+// as they are and the others are begun anew, what was seen of them set aside.
+// The record in dir is complete up to the slice at hand whenever the program
+// should die. An error means that the
 // record could not be written, or that nothing could be started; what was
 // measured until then is returned with it. When ctx is done Run ends within
 // a second, but for servers that are not ours and take their time to end, and
 // says so in StoppedBy. StoppedBy is "budget" when time or the blocks were over,
-// "precision" when every model that still worked was large, or none could take
-// part, so that no further round could say more, and "failure" when all had
-// failed.
+// "precision" when every interval was as narrow as asked for, or every model
+// that still worked was large, or none could take part, so that no further round
+// could say more, and "failure" when all had failed.
 func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watcher) (result.Run, error) {
 	before := process.LookAtHost()
-	for _, e := range plan.Experiments {
-		run.Experiments = append(run.Experiments, describe(e, plan.Seed))
+	stolen := run.Environment.StealUs
+	if len(run.Experiments) != len(plan.Experiments) {
+		run.Experiments = make([]result.Experiment, len(plan.Experiments))
+	}
+	for i, e := range plan.Experiments {
+		if !Over(run.Experiments[i]) {
+			run.Experiments[i] = describe(e, plan.Seed)
+		}
 	}
 	if err := dir.WriteRun(run); err != nil {
 		return run, err
 	}
 	for i, e := range plan.Experiments {
+		if Over(run.Experiments[i]) {
+			continue
+		}
+		if err := dir.SetAside(e.Name); err != nil {
+			return run, err
+		}
 		t := &trial{Setup: plan.Setup, exp: e, out: &run.Experiments[i], tell: func(ev Event) {
 			ev.Experiment = i
 			w.Progress(ev)
 		}}
 		err := t.run(ctx, dir)
 		run.Environment.GOMAXPROCS = max(run.Environment.GOMAXPROCS, t.gomaxprocs)
-		run.Environment.StealUs = process.LookAtHost().Since(before).StealUs
+		run.Environment.StealUs = stolen + process.LookAtHost().Since(before).StealUs
 		run.StoppedBy = t.out.StoppedBy
 		err = cmp.Or(err, dir.WriteRun(run))
 		w.Done(run, i)
@@ -143,6 +169,12 @@ func describe(e Experiment, seed uint64) result.Experiment {
 		Loop:       e.Scenario.Loop,
 		PlanDigest: digest(e.Scenario, seed),
 		Reference:  e.Reference,
+		Grid:       e.Grid,
+		Axes:       e.Axes,
+		ServerCPUs: e.ServerCPUs.String(),
+		LoadCPUs:   e.LoadCPUs.String(),
+		BudgetS:    e.Budget.Seconds(),
+		Precision:  e.Precision,
 		Entries:    e.Entries,
 	}
 }
@@ -164,7 +196,11 @@ type trial struct {
 	tell func(Event)
 
 	begun      time.Time // when the first block did
-	blocks     int       // begun
+	forecast   *Forecast // once the pilot is over
+	narrow     *analysis.Narrowing
+	hangUp     bool // slices of models that drain for long end with their windows
+	starts     int  // of servers, so far
+	blocks     int  // begun
 	slices     []result.Slice
 	round      int                        // over the whole experiment
 	length     map[string]lengths         // by label, from the pilot
@@ -186,18 +222,22 @@ func (t *trial) run(ctx context.Context, dir *result.Dir) (err error) {
 	if t.log, err = dir.Slices(t.exp.Name); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.log.Close()) }()
 	t.busy = map[string]int{}
 	t.length, t.cost, t.leftOut = map[string]lengths{}, map[string]time.Duration{}, map[string]string{}
 	defer t.stopBlock()
-	began := time.Now()
+	t.out.Started = time.Now().UTC()
 	t.out.StoppedBy, err = t.measure(ctx)
+	end := t.log.Finish
 	if ctx.Err() != nil {
-		t.out.StoppedBy, err = "interrupt", nil
+		t.out.StoppedBy, err = stoppedByInterrupt, nil
+		end = t.log.Close
 	}
-	t.out.DurationS = time.Since(began).Seconds()
-	t.out.Cells, t.out.Comparisons, t.out.Warnings = analysis.Analyse(*t.out, t.slices)
-	return err
+	t.out.DurationS = time.Since(t.out.Started).Seconds()
+	*t.out = analysis.Analyse(*t.out, t.slices)
+	if err != nil { // the log may be what can't be written
+		return errors.Join(err, t.log.Close())
+	}
+	return end()
 }
 
 // measure plays pilot and blocks, and says what ended them.
@@ -212,15 +252,18 @@ func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 		}
 	}
 	t.progress("pilot", false)
-	if err := t.startBlock(ctx, result.PhasePilot, -1, t.active()); err != nil {
+	begin, started := time.Now(), t.active()
+	if err := t.startBlock(ctx, result.PhasePilot, -1, started); err != nil {
 		return "", err
 	}
+	t.startCost = time.Since(begin)/time.Duration(max(1, len(started))) + warmUp + sliceOverhead
 	for _, e := range t.active() {
 		if err := t.pilot(ctx, e); err != nil {
 			return "", err
 		}
 	}
 	t.stopBlock()
+	t.plan()
 	t.begun = time.Now()
 	for block := 0; t.exp.Blocks == 0 || block < t.exp.Blocks; block++ {
 		switch {
@@ -230,23 +273,20 @@ func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 			return "failure", nil
 		case t.alone() != "":
 			return t.alone(), nil
-		case block > 0 && time.Since(t.begun)+t.nextBlock() > t.exp.Budget:
+		case t.narrow != nil && t.exp.Precision > 0 && t.narrow.Within(t.exp.Precision):
+			return "precision", nil
+		case block > 0 && time.Since(t.begun)+t.nextBlock(t.rounds()) > t.allowed():
 			return "budget", nil
 		}
 		if err := t.block(ctx, block); err != nil {
 			return "", err
 		}
+		if block > 0 {
+			n := analysis.Narrow(*t.out, t.slices)
+			t.narrow = &n
+		}
 	}
 	return "budget", nil
-}
-
-// nextBlock foresees how long a block takes, from what the last slice of each
-// took that still takes part, and from what each cost to start and warm up.
-func (t *trial) nextBlock() (d time.Duration) {
-	for _, e := range t.active() {
-		d += t.startCost + time.Duration(t.exp.Rounds)*t.cost[e.Label]
-	}
-	return d
 }
 
 // alone says, where there were models to compare with the reference and none
@@ -302,15 +342,15 @@ func (t *trial) block(ctx context.Context, block int) error {
 	}
 	t.startCost = time.Since(begin) / time.Duration(len(started))
 	played := false
-	for round := range t.exp.Rounds {
-		if round > 0 && time.Since(t.begun) > t.exp.Budget || len(t.active()) == 0 {
+	for round := range t.rounds() {
+		if round > 0 && time.Since(t.begun) > t.allowed() || len(t.active()) == 0 {
 			break
 		}
 		for place, e := range t.order(t.active(), playing) {
 			t.progress(e.Label, false)
 			l := t.lengths(e)
 			begin := time.Now()
-			job := process.Job{Settle: l.settle, Count: l.count, HangUp: t.exp.Rounds == 1 && l.drain > longDrain}
+			job := process.Job{Settle: l.settle, Count: l.count, HangUp: t.hangUp && l.drain > longDrain}
 			if err := t.slice(ctx, e, result.PhaseRound, block, place, t.exp.Scenario, job); err != nil {
 				return err
 			}
@@ -389,7 +429,7 @@ func (t *trial) leaveOutLarge() {
 // server that doesn't start is a failure of its model.
 func (t *trial) startBlock(ctx context.Context, phase string, block int, entries []result.Entry) (err error) {
 	t.servers, t.held, t.plain = map[string]*process.Server{}, map[string]result.Held{}, map[string]int64{}
-	if t.clients, err = process.StartClients(t.LoadCPUs); err != nil {
+	if t.clients, err = process.StartClients(t.exp.LoadCPUs); err != nil {
 		return err
 	}
 	for _, e := range t.order(entries, starting) {
@@ -411,7 +451,9 @@ func (t *trial) startBlock(ctx context.Context, phase string, block int, entries
 }
 
 func (t *trial) startServer(ctx context.Context, e result.Entry) error {
-	s, err := process.StartServer(ctx, t.ServerCPUs, t.config(e, t.exp.Scenario))
+	config := t.config(e, t.exp.Scenario)
+	config.Padding = t.padding()
+	s, err := process.StartServer(ctx, t.exp.ServerCPUs, config)
 	if err != nil {
 		return err
 	}
@@ -420,6 +462,18 @@ func (t *trial) startServer(ctx context.Context, e result.Entry) error {
 		t.gomaxprocs = s.GOMAXPROCS
 	}
 	return t.lookAt(ctx, e, s)
+}
+
+// padding is how many bytes of environment the next server gets beside what it
+// has: how large that is moves its stack, and with it whatever depends on how
+// memory is aligned. Drawn anew for each process, it is noise that restarts
+// average out; left alone it would be a bias that none shows.
+//
+// Source: T. Mytkowicz and others, Producing Wrong Data Without Doing Anything
+// Obviously Wrong!, ASPLOS 2009.
+func (t *trial) padding() int {
+	t.starts++
+	return rand.New(rand.NewPCG(t.Seed, uint64(t.starts))).IntN(process.MaxPadding + 1)
 }
 
 // stopBlock ends all processes of the block, at the same time.
@@ -516,10 +570,10 @@ func (t *trial) slice(ctx context.Context, e result.Entry, phase string, block, 
 
 // measuredCPUs are those of either side.
 func (t *trial) measuredCPUs() process.CPUs {
-	if len(t.ServerCPUs) == 0 || len(t.LoadCPUs) == 0 {
+	if len(t.exp.ServerCPUs) == 0 || len(t.exp.LoadCPUs) == 0 {
 		return process.Allowed()
 	}
-	return append(t.ServerCPUs.Without(t.LoadCPUs), t.LoadCPUs...)
+	return append(t.exp.ServerCPUs.Without(t.exp.LoadCPUs), t.exp.LoadCPUs...)
 }
 
 // dismiss ends a server that is not needed any more in this block.
@@ -644,7 +698,7 @@ func (t *trial) lostClients(ctx context.Context, s result.Slice, why error) erro
 // clients were lost.
 func (t *trial) replaceClients(ctx context.Context, s result.Slice) (err error) {
 	t.clients.Stop()
-	if t.clients, err = process.StartClients(t.LoadCPUs); err != nil {
+	if t.clients, err = process.StartClients(t.exp.LoadCPUs); err != nil {
 		return err
 	}
 	for _, e := range t.active() {
@@ -658,7 +712,7 @@ func (t *trial) replaceClients(ctx context.Context, s result.Slice) (err error) 
 }
 
 func (t *trial) progress(doing string, notable bool) {
-	ev := Event{Doing: doing, Block: t.blocks, Notable: notable}
+	ev := Event{Doing: doing, Block: t.blocks, Notable: notable, Forecast: t.forecast, Narrow: t.narrow}
 	if !t.begun.IsZero() {
 		ev.Elapsed = time.Since(t.begun)
 	}

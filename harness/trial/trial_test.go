@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"workbench/harness/analysis"
 	"workbench/harness/process"
 	"workbench/harness/result"
 	"workbench/harness/scenario"
@@ -124,6 +125,9 @@ func TestAnExperiment(t *testing.T) {
 	}
 	if len(out.Cells) != 4 || len(out.Comparisons) == 0 {
 		t.Errorf("%d cells, %d comparisons", len(out.Cells), len(out.Comparisons))
+	}
+	if diff := cmp.Diff(out, analysis.Analyse(out, taken)); diff != "" {
+		t.Errorf("analysed again from the disk it is another (-first +again):\n%s", diff)
 	}
 }
 
@@ -368,11 +372,11 @@ func TestWithoutServersAnExperimentEnds(t *testing.T) {
 func TestTheNextBlockIsForeseenFromWhoTakesPart(t *testing.T) {
 	tr := &trial{exp: Experiment{Entries: entries("a", "slow"), Rounds: 4}, leftOut: map[string]string{}, startCost: 20 * time.Millisecond,
 		cost: map[string]time.Duration{"a": 80 * time.Millisecond, "slow": 2 * time.Second}}
-	if got, want := tr.nextBlock(), 8*time.Second+360*time.Millisecond; got != want {
+	if got, want := tr.nextBlock(4), 8*time.Second+360*time.Millisecond; got != want {
 		t.Errorf("with the slow model %v, want %v", got, want)
 	}
 	tr.leftOut["slow"] = "large"
-	if got, want := tr.nextBlock(), 340*time.Millisecond; got != want {
+	if got, want := tr.nextBlock(4), 340*time.Millisecond; got != want {
 		t.Errorf("without it %v, want %v", got, want)
 	}
 }
@@ -414,5 +418,81 @@ func TestARecordThatVanishesStopsTheRun(t *testing.T) {
 	_, err = Run(t.Context(), plan, result.Run{Schema: result.RunSchema}, dir, Watcher{func(Event) {}, func(result.Run, int) { done++ }})
 	if err == nil || done != 1 {
 		t.Errorf("error %v, told of %d experiments; want an error, since slices can't be written, and what there is", err, done)
+	}
+}
+
+// Precision ends an experiment at the tenth block at the soonest.
+func TestNarrowIntervalsEndAnExperiment(t *testing.T) {
+	e := small(t, "goroutine", "errgroup")
+	e.Entries = append(e.Entries, result.Entry{Label: "goroutine#2", Model: "goroutine", Twin: true})
+	e.Blocks, e.Rounds, e.Precision = 100, 1, 1e6 // any interval at all
+	told := 0
+	out, _, err := play(t.Context(), t, e, func(tr *trial, ev Event) {
+		for i := range tr.slices { // whatever else this machine does meanwhile: no round is to be left out for it
+			tr.slices[i].Host = result.Host{}
+		}
+		if ev.Narrow != nil {
+			told++
+		}
+	})
+	if err != nil || out.StoppedBy != "precision" || len(out.Comparisons) == 0 {
+		t.Fatalf("error %v, stopped by %q after %d blocks, %d comparisons; want precision", err, out.StoppedBy, out.Blocks, len(out.Comparisons))
+	}
+	for _, c := range out.Comparisons {
+		if c.Ratio.Blocks != 10 {
+			t.Errorf("%s of %s: %d blocks that nothing disturbed, want the ten that a verdict takes and no more", c.Metric, c.Model, c.Ratio.Blocks)
+		}
+	}
+	if told == 0 {
+		t.Error("nobody was told how the intervals narrow")
+	}
+}
+
+// What is finished is not played again, and what was cut short begins anew with
+// what was seen of it kept.
+func TestARecordIsTakenUpAgain(t *testing.T) {
+	parent := t.TempDir()
+	dir, err := result.Create(parent, "test", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := small(t, "goroutine"), small(t, "goroutine")
+	first.Name, second.Name = "first", "second"
+	plan := Plan{Setup{Seed: 1, Engine: "net", SpinPerUs: 1}, []Experiment{first, second}}
+	ctx, cancel := context.WithCancel(t.Context())
+	var ended []int
+	run, err := Run(ctx, plan, result.Run{Schema: result.RunSchema}, dir, Watcher{func(ev Event) {
+		if ev.Experiment == 1 && ev.Block == 2 {
+			cancel()
+		}
+	}, func(_ result.Run, i int) { ended = append(ended, i) }})
+	if err != nil || run.StoppedBy != stoppedByInterrupt || !Over(run.Experiments[0]) || Over(run.Experiments[1]) {
+		t.Fatalf("error %v, stopped by %q, %+v", err, run.StoppedBy, run.Experiments)
+	}
+	kept := run.Experiments[0]
+	if err := dir.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir, run, err = result.Reopen(dir.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	ended = nil
+	run, err = Run(t.Context(), plan, run, dir, Watcher{func(Event) {}, func(_ result.Run, i int) { ended = append(ended, i) }})
+	if err != nil || !slices.Equal(ended, []int{1}) || run.StoppedBy != "budget" || run.Experiments[1].Blocks != 2 {
+		t.Errorf("error %v, played %v, stopped by %q", err, ended, run.StoppedBy)
+	}
+	if diff := cmp.Diff(kept.Cells[0].ThroughputPerS, run.Experiments[0].Cells[0].ThroughputPerS); diff != "" {
+		t.Errorf("the finished one changed:\n%s", diff)
+	}
+	for _, name := range []string{"first", "second"} {
+		taken, damage, err := result.ReadSlices(result.SlicesPath(dir.Path(), name))
+		if err != nil || len(damage) > 0 || len(taken) != 7 { // a pilot, two warm-ups, four rounds
+			t.Errorf("%s: %d slices, damage %v, %v; want 7, each measured once", name, len(taken), damage, err)
+		}
+	}
+	if cut, err := filepath.Glob(filepath.Join(dir.Path(), "cut", "second-1*")); err != nil || len(cut) != 1 {
+		t.Errorf("what the interrupt left is in %v, want it kept in cut/", cut)
 	}
 }
