@@ -56,7 +56,7 @@ grep -A2 -E '^(doubtful|bad) ' "$scratch/doctor" | grep -E '^(doubtful|bad| +(sp
 
 # compare BURN ARGUMENT... runs once and prints: estimate, low, high, verdict,
 # restarts, rounds that were left out, whether the run is suspect, and why there
-# is no verdict. Where there is none there is no interval: low and high are "-".
+# is no verdict. Low and high are "-" where there is no interval.
 compare() {
 	local burn=$1
 	shift
@@ -103,10 +103,12 @@ done
 
 echo
 awk '
-	{ ratio[NR] = $1; low[NR] = $2; high[NR] = $3; sum += log($1); found += $4 == "more"; wrong += $4 == "less"; suspect += $7 == "true" }
+	{ low[NR] = $2; high[NR] = $3; verdict[NR] = $4; sum += log($1); found += $4 == "more"; wrong += $4 == "less"; suspect += $7 == "true" }
 	END {
 		pooled = exp(sum / NR)
-		for (i = 1; i <= NR; i++) hold += low[i] != "-" && low[i] <= pooled && pooled <= high[i]
+		# An interval without a verdict counts for nothing: of few restarts it is as
+		# wide as you like, and of a suspect run not to be believed.
+		for (i = 1; i <= NR; i++) hold += verdict[i] != "none" && low[i] != "-" && low[i] <= pooled && pooled <= high[i]
 		printf "planted: %.4f (geometric mean of the estimates)\n", pooled
 		printf "found with the right sign: %d of %d%s\n", found, NR, asked(found, 18)
 		printf "intervals that hold it: %d of %d%s\n", hold, NR, asked(hold, 17)

@@ -3,8 +3,8 @@
 #
 # First whether identical models come out the same, since the others mean
 # nothing where they don't; then models, clients, workers and limits. Each file
-# says what it asks. All of them take about 42 minutes on an otherwise idle
-# machine: see workbench doctor.
+# says what it asks. All of them take about 45 minutes at most, on an otherwise
+# idle machine: see workbench doctor.
 #
 # Records go to results/sweeps/NAME. A sweep that is finished is copied to
 # results/published at once, small enough for git; only when the new copy is
@@ -13,7 +13,7 @@
 # said, and the others go on.
 #
 # Interrupted or killed, the next start goes on where this one was, and repeats
-# nothing that is finished. After all have been played it begins anew.
+# nothing that is finished. After all have been published it begins anew.
 #
 #     scripts/sweeps.sh
 #     scripts/sweeps.sh same models           these alone
@@ -71,23 +71,24 @@ cut_short() { grep -qE '"stopped_by": *"(interrupt)?"' "$1/run.json"; }
 # play NAME plays a sweep, or goes on with it, and leaves its record's path in
 # NAME.record: from then on it is played.
 play() {
-	local name=$1 record status=0
+	local name=$1 record before='' status=0
 	record=$(newest "$records/$name")
 	if [ -n "$record" ] && cut_short "$record"; then
 		rm -f "$records/$name/over"
 		say "$name goes on in $record"
 		"$workbench" sweep --resume "$record" || status=$?
 	elif [ -z "$record" ] || [ -e "$records/$name/over" ]; then
-		say "$name begins: at most $("$workbench" sweep "scripts/$name.yaml" --dry-run | sed -n '$s/.*at most \([^ ]*\).*/\1/p')"
+		say "$name begins: $("$workbench" sweep "scripts/$name.yaml" --dry-run | tail -n 1)"
 		rm -f "$records/$name/over"
+		before=$record
 		"$workbench" sweep "scripts/$name.yaml" --out "$records/$name" || status=$?
 		record=$(newest "$records/$name")
 	else
 		say "$name is played already: $record"
 	fi
 	[ $status != 130 ] || interrupted
-	[ $status != 2 ] || die "$name can't be played"
-	[ -n "$record" ] || die "$name left no record"
+	[ $status != 2 ] || die "$name can't be played${record:+ (without $record it would begin anew)}"
+	[ "$record" != "$before" ] || die "$name left no record"
 	echo "$record" >"$scratch/$name.record"
 	[ $status = 0 ] || failed+=("$name ended with exit status $status, its record is $record")
 }
@@ -97,23 +98,24 @@ publish() {
 	local name=$1 record old
 	record=$(cat "$scratch/$name.record")
 	if ! "$workbench" report "$record" --publish "$published" >"$scratch/report"; then
-		failed+=("$name is not published, its record is $record")
+		failed+=("$name is not published, its record is $record (the next start tries again; without it, $name begins anew)")
 		return
 	fi
+	refreshed+=("$name")
 	for old in "$published"/????????T??????Z-"$name"; do
 		[ "$(basename "$old")" = "$(basename "$record")" ] || rm -r "$old"
 	done
 	say "$name is published: $published/$(basename "$record")"
 }
 
-failed=()
+failed=() refreshed=()
 for name in "${sweeps[@]}"; do
 	mkdir -p "$records/$name"
 	play "$name"
 	publish "$name"
 done
 "$workbench" report --index "$RESULTS"
-for name in "${sweeps[@]}"; do # the next start begins anew
+for name in ${refreshed[@]+"${refreshed[@]}"}; do # the next start begins anew
 	touch "$records/$name/over"
 done
 

@@ -96,6 +96,11 @@ func check(run result.Run) (complaints []string) {
 		if !slices.Equal(labels, want) || len(labels) < 3 || labels[0] != "goroutine" || labels[1] != "goroutine#2" {
 			say("%s: cells %q of the entries %q, want the reference, its twin and the models", e.Name, labels, want)
 		}
+		for _, c := range e.Comparisons {
+			if run.Quick && c.Verdict != result.VerdictNone && c.Verdict != result.VerdictLarge || c.Verdict == result.VerdictNone && c.Why == "" {
+				say("%s: %s of %s: verdict %q because of %q in a quick look", e.Name, c.Metric, c.Model, c.Verdict, c.Why)
+			}
+		}
 		if len(e.PlanDigest) != len("sha256:")+64 || len(e.Comparisons) == 0 || len(e.Failures) > 0 {
 			say("%s: digest %q, %d comparisons, failures %v", e.Name, e.PlanDigest, len(e.Comparisons), e.Failures)
 		}

@@ -29,6 +29,9 @@ func (c compareCmd) Run(t terminal) error {
 	if err != nil {
 		return err
 	}
+	if first.Started.Equal(second.Started) && first.Command == second.Command {
+		fmt.Fprintf(t.err, "workbench: compare %s and %s: both are of the same run, so there is nothing to find\n", c.First, c.Second)
+	}
 	a, err := recorded(t, c.First, first, second)
 	if err != nil {
 		return err

@@ -106,10 +106,7 @@ func (c instrument) play(ctx context.Context, t terminal, u undertaking, dir *re
 	if err := cmp.Or(err, summaries); err != nil {
 		return run, err
 	}
-	slices := func(experiment string) ([]result.Slice, error) {
-		slices, _, err := result.ReadSlices(result.SlicesPath(dir.Path(), experiment))
-		return slices, err
-	}
+	slices := readingSlices(t, dir.Path(), run) // of what an interrupt came before there are none
 	if run, err = acrossExperiments(run, slices); err != nil {
 		return run, err
 	}

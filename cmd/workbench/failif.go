@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -87,6 +88,15 @@ func (g gate) rule(c *result.Comparison) (r ruling, why string) {
 	switch {
 	case c == nil:
 		return isUndecided, "it was not compared"
+	case c.Verdict == result.VerdictLarge && c.Seen.N == 0:
+		return isUndecided, "it left the rounds early, and none of its own counts"
+	case c.Verdict == result.VerdictLarge && c.Seen.N < 3:
+		// The others were disturbed. That it is beyond 2 × all showed, and no more.
+		low, high := 2.0, math.Inf(1)
+		if c.Seen.Median < 1 {
+			low, high = 0, 0.5
+		}
+		return g.of(low, high), fmt.Sprintf("beyond 2 ×, %s in %s that nothing disturbed", change(c.Seen.Median), counted(c.Seen.N, "round"))
 	case c.Verdict == result.VerdictLarge:
 		return g.of(c.Seen.Low, c.Seen.High), fmt.Sprintf("%s in each of its %d rounds", changes(c.Seen.Low, c.Seen.High), c.Seen.N)
 	case c.Verdict == result.VerdictNone:
@@ -118,13 +128,15 @@ func changes(low, high float64) string {
 // ends the program accordingly.
 func judge(w io.Writer, gates []gate, run result.Run) error {
 	var exceeded, undecided []string
+	narrows := false // a longer run would decide
 	for _, g := range gates {
 		for _, e := range run.Experiments {
 			for _, entry := range e.Entries {
 				if entry.Twin || entry.Label == e.Reference {
 					continue
 				}
-				r, why := g.rule(comparisonOf(e, entry.Label, g.metric))
+				c := comparisonOf(e, entry.Label, g.metric)
+				r, why := g.rule(c)
 				said := fmt.Sprintf("%s under %s", entry.Label, e.Name)
 				fmt.Fprintf(w, "workbench: --fail-if %s: %s: %s: %s\n", g.text, said,
 					[...]string{isPassed: "passed", isUndecided: "inconclusive", isExceeded: "exceeded"}[r], why)
@@ -133,6 +145,7 @@ func judge(w io.Writer, gates []gate, run result.Run) error {
 					exceeded = append(exceeded, g.text+" by "+said)
 				case isUndecided:
 					undecided = append(undecided, g.text+" for "+said)
+					narrows = narrows || c != nil && c.Verdict != result.VerdictLarge && c.Verdict != result.VerdictNone
 				}
 			}
 		}
@@ -141,7 +154,11 @@ func judge(w io.Writer, gates []gate, run result.Run) error {
 	case len(exceeded) > 0:
 		return exitError{exitExceeded, fmt.Errorf("--fail-if: exceeded: %s", strings.Join(exceeded, "; "))}
 	case len(undecided) > 0:
-		return exitError{exitInconclusive, fmt.Errorf("--fail-if: inconclusive: %s (a larger --budget narrows the intervals)", strings.Join(undecided, "; "))}
+		cure := ""
+		if narrows {
+			cure = " (a larger --budget and a smaller --precision narrow the intervals)"
+		}
+		return exitError{exitInconclusive, fmt.Errorf("--fail-if: inconclusive: %s%s", strings.Join(undecided, "; "), cure)}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ func TestAGateIsReadOffAnInterval(t *testing.T) {
 		return &result.Comparison{Verdict: result.VerdictMore, Ratio: result.Ratio{Estimate: (low + high) / 2, Low: &low, High: &high}}
 	}
 	large := &result.Comparison{Verdict: result.VerdictLarge, Seen: result.Seen{Median: 3, Low: 2.5, High: 4, N: 3}}
+	one := &result.Comparison{Verdict: result.VerdictLarge, Seen: result.Seen{Median: 3, Low: 3, High: 3, N: 1}}
 	for _, tt := range []struct {
 		name string
 		gate string
@@ -33,6 +35,10 @@ func TestAGateIsReadOffAnInterval(t *testing.T) {
 		{"what left the rounds is decided by what they showed", "cpu>5%", large, isExceeded},
 		{"either way", "cpu<-5%", large, isPassed},
 		{"by every one of them", "cpu>200%", large, isUndecided},
+		{"by one alone, that it is beyond 2 ×", "cpu>5%", one, isExceeded},
+		{"and not how far", "cpu>150%", one, isUndecided},
+		{"nor that it is no farther", "cpu>1000%", one, isUndecided},
+		{"by none, nothing", "throughput<-5%", &result.Comparison{Verdict: result.VerdictLarge}, isUndecided},
 		{"no verdict, no ruling", "cpu>5%", &result.Comparison{Verdict: result.VerdictNone, Why: "suspect"}, isUndecided},
 		{"not compared", "cpu>5%", nil, isUndecided},
 	} {
@@ -74,6 +80,8 @@ func TestHowARunEndsByItsGates(t *testing.T) {
 		{"what is exceeded outweighs what isn't known", []string{"cpu>6%"}, exitExceeded, "exceeded"},
 		{"nobody is beyond it for certain", []string{"cpu>10%"}, exitInconclusive, "newer under keepalive: inconclusive"},
 		{"a figure that nobody has", []string{"p99>5%"}, exitInconclusive, "it was not compared"},
+		{"which no budget would decide", []string{"p99>5%"}, exitInconclusive, "newer under keepalive\n"},
+		{"an interval that a budget narrows", []string{"cpu>10%"}, exitInconclusive, "(a larger --budget"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var gates []gate
@@ -88,6 +96,7 @@ func TestHowARunEndsByItsGates(t *testing.T) {
 			code := exitDone
 			if end, ok := errors.AsType[exitError](judge(&said, gates, run)); ok {
 				code = end.code
+				fmt.Fprintln(&said, end.err)
 			}
 			if code != tt.code || !strings.Contains(said.String(), tt.says) {
 				t.Errorf("exit %d, want %d; said, where %q was wanted:\n%s", code, tt.code, tt.says, said.String())

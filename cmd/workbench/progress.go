@@ -78,7 +78,7 @@ func (p *progress) plan(e trial.Event) []string {
 	}
 	switch {
 	case exp.Reference == "" || f.Blocks >= analysis.VerdictBlocks:
-	case f.Needs > 0:
+	case f.Needs > 0 && (exp.Blocks == 0 || exp.Blocks >= analysis.VerdictBlocks):
 		lines = append(lines, fmt.Sprintf("%s: a quick look without verdicts: the budget of %v holds %s of the %d that a verdict takes; --budget %v would hold them",
 			exp.Name, exp.Budget, counted(f.Blocks, "restart"), analysis.VerdictBlocks, ceil(f.Needs)))
 	default:
@@ -119,8 +119,8 @@ func (p *progress) line(e trial.Event) string {
 		parts = append(parts, restart)
 	}
 	if e.Elapsed > 0 {
-		left := "" // of a number of restarts nobody gave a time
-		if exp.Budget < unlimited {
+		left := "" // where the number of restarts is to end it, the budget says nothing
+		if f := e.Forecast; exp.Budget < unlimited && (exp.Blocks == 0 || f != nil && f.Blocks < exp.Blocks) {
 			left = fmt.Sprintf(" of %v", exp.Budget)
 		}
 		parts = append(parts, e.Elapsed.Round(100*time.Millisecond).String()+left)
@@ -128,7 +128,7 @@ func (p *progress) line(e trial.Event) string {
 	if n := e.Narrow; n != nil && n.Ranked {
 		var widest []string
 		for _, m := range []struct{ metric, name string }{{result.MetricServerCPU, "CPU"}, {result.MetricThroughput, "requests/s"}} {
-			if w, ok := n.Widest[m.metric]; ok {
+			if w, ok := n.Widest[m.metric]; ok && w < 1 { // of two or three restarts it says nothing yet
 				widest = append(widest, fmt.Sprintf("%s ±%.1f %%", m.name, 100*w))
 			}
 		}

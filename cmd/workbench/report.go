@@ -55,7 +55,11 @@ func rewrite(t terminal, at string) (err error) {
 	}
 	defer func() { err = cmp.Or(err, dir.Close()) }()
 	read := readingSlices(t, at, run)
+	before := run
 	if run, err = remake(run, read); err != nil {
+		return err
+	}
+	if err := keepsAll(before, run); err != nil {
 		return err
 	}
 	if err := errors.Join(dir.WriteRun(run), writeSummaries(dir, run, read)); err != nil {
@@ -69,6 +73,20 @@ func rewrite(t terminal, at string) (err error) {
 		}
 	}
 	fmt.Fprintln(t.out, report.Again(run, at))
+	return nil
+}
+
+// keepsAll refuses to put figures in the place of others that were made of more
+// slices: what has been damaged since would be lost a second time.
+func keepsAll(before, remade result.Run) error {
+	for i, e := range remade.Experiments {
+		for j, c := range e.Cells {
+			if old := before.Experiments[i].Cells; j < len(old) && old[j].Label == c.Label && c.Slices < old[j].Slices {
+				return fmt.Errorf("%s: of %d slices of %s that its figures were made of %d can be read now: its tables stay as they are (to see what can be read, copy the record and take the cells out of the copy's run.json)",
+					e.Name, old[j].Slices, c.Label, c.Slices)
+			}
+		}
+	}
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"workbench/harness/analysis"
@@ -29,13 +28,15 @@ func acrossExperiments(run result.Run, slices sliceReader) (result.Run, error) {
 // slices it leaves out the samples, for which all of them are read again: while
 // a run is under way the tables are enough.
 func writeSummaries(dir *result.Dir, run result.Run, slices sliceReader) error {
-	err := errors.Join(
-		dir.WriteFile("answer.md", []byte(report.AnswerMarkdown(run))),
-		dir.WriteFile("table.md", []byte(report.Markdown(run))),
-		dir.WriteFile("table.csv", []byte(report.CSV(run))),
-	)
-	if err != nil || slices == nil {
-		return err
+	for _, f := range []struct{ name, text string }{
+		{"answer.md", report.AnswerMarkdown(run)}, {"table.md", report.Markdown(run)}, {"table.csv", report.CSV(run)},
+	} {
+		if err := dir.WriteFile(f.name, []byte(f.text)); err != nil {
+			return err
+		}
+	}
+	if slices == nil {
+		return nil
 	}
 	samples, err := report.Bench(run, slices)
 	if err != nil {

@@ -224,7 +224,7 @@ func takeUp(before result.Run, u undertaking) (result.Run, error) {
 		}
 	}
 	if !slices.ContainsFunc(before.Experiments, func(b result.Experiment) bool { return !trial.Over(b) }) {
-		return before, errors.New("nothing is left to do: all its experiments are finished")
+		return before, errors.New("nothing is left to do: all its experiments are finished (its tables: workbench report)")
 	}
 	return before, nil
 }
@@ -239,8 +239,8 @@ func differs(b result.Experiment, e trial.Experiment) string {
 		return b.Name + " has another load"
 	case !slices.EqualFunc(b.Entries, e.Entries, same) || b.Reference != e.Reference:
 		return b.Name + " has other servers"
-	case b.BudgetS != e.Budget.Seconds() || b.Precision != e.Precision:
-		return b.Name + " has another budget or precision"
+	case b.BudgetS != e.Budget.Seconds() || b.Precision != e.Precision || b.BlocksAsked != e.Blocks:
+		return b.Name + " has another budget, precision or number of restarts"
 	case b.ServerCPUs != e.ServerCPUs.String() || b.LoadCPUs != e.LoadCPUs.String():
 		return b.Name + " has other CPUs"
 	}

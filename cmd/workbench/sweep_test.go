@@ -188,4 +188,23 @@ func TestReportMakesTheSameTables(t *testing.T) {
 			t.Errorf("%s is another, %v:\n%s\nwas\n%s", name, err, b, before[name])
 		}
 	}
+
+	// Of slices that have been lost since, figures are not lost a second time.
+	path := result.SlicesPath(records[0], "hello")
+	slices, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, slices[:len(slices)/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c = start(t, "report", records[0])
+	if code := c.wait(t); code != exitFailed || !strings.Contains(c.err.String(), "its tables stay as they are") {
+		t.Errorf("exit %d of a report on half the slices: %s", code, c.err.String())
+	}
+	for _, name := range files {
+		if b, err := os.ReadFile(filepath.Join(records[0], name)); err != nil || !bytes.Equal(b, before[name]) {
+			t.Errorf("%s is another after a report on half the slices, %v", name, err)
+		}
+	}
 }

@@ -52,14 +52,18 @@ var metrics = []struct {
 	name string
 	of   metric                             // ranked: of a slice
 	at   func(*result.Percentiles) *float64 // else: of a block
+	q    float64                            // ... and which it is
 }{
 	{name: result.MetricServerCPU, of: serverCPU},
 	{name: result.MetricThroughput, of: throughput},
-	{name: result.MetricP50, at: func(p *result.Percentiles) *float64 { return p.P50 }},
-	{name: result.MetricP99, at: func(p *result.Percentiles) *float64 { return p.P99 }},
+	{name: result.MetricP50, at: func(p *result.Percentiles) *float64 { return p.P50 }, q: 0.5},
+	{name: result.MetricP99, at: func(p *result.Percentiles) *float64 { return p.P99 }, q: 0.99},
 }
 
-const ranked = 2 // the first so many of metrics
+const (
+	ranked       = 2 // the first so many of metrics
+	inThroughput = 1 // the place of throughput
+)
 
 // A ledger holds an experiment's figures as logarithms, so that whatever is
 // asked of them is a difference and a mean. It is made once for all
@@ -90,6 +94,7 @@ type ledgerBlock struct {
 	block, kept, all int         // rounds
 	ln               [][]float64 // by metric, then label: of the rounds that are kept
 	lnAll            [][]float64 // ... and of all
+	hidden           [][]bool    // ... of those that are kept: it has none since it lies among requests whose time isn't known
 }
 
 // newLedger enters an experiment's slices. It looks into no histogram.
@@ -333,6 +338,36 @@ func less(ln []float64, e int, base []int) (float64, bool) {
 	return ln[e] - under/float64(max(n, 1)), true
 }
 
+// silent reports whether there is a round, of those that count, in which somebody
+// had nothing to show in metric k: no answer, or answers at no CPU time. It has
+// no logarithm, and to leave out just the rounds in which one was at its worst
+// would flatter it.
+func (l *ledger) silent(k int, entries ...int) bool {
+	if k >= ranked {
+		return false
+	}
+	for _, r := range l.rounds {
+		for _, e := range entries {
+			if !r.out && (math.IsInf(r.ln[k][e], 0) || math.IsNaN(r.ln[k][e]) && math.IsInf(r.ln[inThroughput][e], 0)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hiddenIn is in how many blocks a percentile lies among requests whose time
+// isn't known, of somebody's. To compare the other blocks alone would be to
+// leave out the slow ones.
+func (l *ledger) hiddenIn(k int, entries ...int) (n int) {
+	for _, b := range l.blocks {
+		if b.kept > 0 && slices.ContainsFunc(entries, func(e int) bool { return b.hidden[k-ranked][e] }) {
+			n++
+		}
+	}
+	return n
+}
+
 // means takes singles together by block.
 func means(ss []single) (bs []BlockMean) {
 	for i := 0; i < len(ss); {
@@ -385,9 +420,10 @@ func (l *ledger) weighPercentiles(byLabel map[string][]result.Slice) {
 	for i := range l.blocks {
 		b := &l.blocks[i]
 		at[b.block] = i
-		b.ln, b.lnAll = nil, nil
+		b.ln, b.lnAll, b.hidden = nil, nil, nil
 		for range len(metrics) - ranked {
 			b.ln, b.lnAll = append(b.ln, unknown(len(l.labels))), append(b.lnAll, unknown(len(l.labels)))
+			b.hidden = append(b.hidden, make([]bool, len(l.labels)))
 		}
 	}
 	out := map[[2]int]bool{}
@@ -410,7 +446,7 @@ func (l *ledger) weighPercentiles(byLabel map[string][]result.Slice) {
 		for i := range l.blocks {
 			b := &l.blocks[i]
 			if apart(kept[i], left[i]) {
-				l.enter(b.ln, e, kept[i])
+				l.enter(b.ln, b.hidden, e, kept[i])
 			}
 			if len(left[i]) == 0 {
 				for k := range b.ln {
@@ -418,7 +454,7 @@ func (l *ledger) weighPercentiles(byLabel map[string][]result.Slice) {
 				}
 				continue
 			}
-			l.enter(b.lnAll, e, slices.Concat(kept[i], left[i]))
+			l.enter(b.lnAll, nil, e, slices.Concat(kept[i], left[i]))
 		}
 	}
 }
@@ -433,15 +469,19 @@ func apart(kept, left []result.Slice) bool {
 	return len(left) == 0 || recorded(left) && recorded(kept)
 }
 
-// enter enters the percentiles of some slices of a block. Who would lie above
-// them, but has no latency, counts by the rules that a cell's do.
-func (l *ledger) enter(ln [][]float64, e int, seen []result.Slice) {
+// enter enters the percentiles of some slices of a block, and which of them are
+// hidden if that is asked for. Who would lie above them, but has no latency,
+// counts by the rules that a cell's do.
+func (l *ledger) enter(ln [][]float64, hidden [][]bool, e int, seen []result.Slice) {
 	if len(seen) == 0 {
 		return
 	}
 	o := observation{exp: l.exp, entry: l.exp.Entries[e], seen: seen, cell: &result.Cell{}}
 	o.sum()
 	p := o.percentiles(latency, o.lost())
+	for k := range hidden {
+		hidden[k][e] = p == nil && o.cell.Requests == 0 || p != nil && p.Censored > 1-metrics[ranked+k].q
+	}
 	if p == nil {
 		return
 	}

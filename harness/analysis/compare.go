@@ -44,6 +44,7 @@ type contest struct {
 	*ledger
 	cells   []result.Cell
 	suspect string // why no verdict here is to be believed, "" if nothing speaks against
+	alarmed bool   // the twin could tell, whatever it told
 }
 
 // compare sets each cell against the reference, in every metric, and leaves
@@ -79,6 +80,10 @@ func compare(l *ledger, cells []result.Cell) (comparisons []result.Comparison, s
 	if cells[l.reference].Slices == 0 {
 		warnings = append(warnings, fmt.Sprintf("nothing is compared: the reference %s was not measured", exp.Reference))
 	}
+	if c.twin >= 0 && !c.alarmed && slices.ContainsFunc(comparisons, verdictGiven) {
+		warnings = append(warnings, fmt.Sprintf("%s, the same server as %s, can be compared with it in fewer than %s restarts: nothing would have told that the experiment is suspect",
+			c.labels[c.twin], exp.Reference, numeral(VerdictBlocks)))
+	}
 	if c.suspect != "" {
 		warnings = append([]string{c.suspect + ": no verdict of this experiment is to be believed, so none is given"}, warnings...)
 	}
@@ -93,7 +98,11 @@ func (c *contest) alarm() {
 	}
 	for k := range ranked {
 		bs := means(c.singles(k, c.twin, c.base(c.twin), false))
-		if i, ok := meanInterval(bs, c.confidence(k, c.twin)); ok && len(bs) >= VerdictBlocks && !i.Holds(0) {
+		i, ok := meanInterval(bs, c.confidence(k, c.twin))
+		if !ok || len(bs) < VerdictBlocks {
+			continue
+		}
+		if c.alarmed = true; !i.Holds(0) {
 			c.suspect = fmt.Sprintf("suspect: %s, the same server as %s, differs from it in %s by %s",
 				c.labels[c.twin], c.labels[c.reference], inWords(metrics[k].name), change(i))
 			return
@@ -177,23 +186,29 @@ func (c *contest) one(k, e int) (one result.Comparison, warning string, ok bool)
 // twin has none: it is the same server.
 func (c *contest) whyNone(k, e int, all, kept []BlockMean) string {
 	model, reference := c.cells[e], c.cells[c.reference]
+	base := c.base(e)
 	switch {
 	case e == c.twin:
 		return "the same server again"
 	case !reference.Valid:
 		return fmt.Sprintf("the figures of the reference %s are not valid", reference.Label)
+	case c.twin >= 0 && c.cells[c.twin].Slices > 0 && !c.cells[c.twin].Valid: // it is half of what is compared with
+		return fmt.Sprintf("the figures of %s, the reference's twin, are not valid", c.labels[c.twin])
 	case !model.Valid:
 		return "its figures are not valid"
 	case c.completed < VerdictBlocks:
 		return fmt.Sprintf("a quick look: %s, a verdict takes %s", counted(c.completed, "restart"), numeral(VerdictBlocks))
 	case c.leftAsLarge(e):
 		return fmt.Sprintf("it left the others after %d rounds, being more than a factor of %d away; a verdict takes %s restarts", largeRounds, largeFactor, numeral(VerdictBlocks))
+	case k >= ranked && c.hiddenIn(k, append(base, e)...) > 0:
+		return fmt.Sprintf("in %d of %s the %s of it or of the reference lies among requests whose time is not known",
+			c.hiddenIn(k, append(base, e)...), counted(c.keptBlocks(), "restart"), inWords(metrics[k].name))
 	case len(all) < VerdictBlocks:
 		return fmt.Sprintf("it can be compared in %d of %s, a verdict takes %s", len(all), counted(c.completed, "restart"), numeral(VerdictBlocks))
 	case len(kept) < VerdictBlocks:
 		return fmt.Sprintf("%s left of %d: in %d of %s the host or other processes took CPU time, and a verdict takes %s restarts",
 			counted(len(kept), "restart"), len(all), c.leftOut(), counted(len(c.rounds), "round"), numeral(VerdictBlocks))
-	case metrics[k].name == result.MetricThroughput && (model.BoundBy == byClients || reference.BoundBy == byClients):
+	case metrics[k].name == result.MetricThroughput && (model.BoundBy == byClients || slices.ContainsFunc(base, func(b int) bool { return c.cells[b].BoundBy == byClients })):
 		return "the clients were the bottleneck: these are lower bounds, which have no order"
 	case c.exp.StoppedBy == byInterrupt:
 		return "the experiment was interrupted"
@@ -201,13 +216,23 @@ func (c *contest) whyNone(k, e int, all, kept []BlockMean) string {
 		return "the experiment was cut short"
 	case c.suspect != "":
 		return c.suspect
-	case never(kept):
-		if metrics[k].name == result.MetricServerCPU {
-			return "in some round no CPU time of it was seen"
-		}
+	case never(kept) && metrics[k].name == result.MetricServerCPU:
+		return "in some round no CPU time of it was seen"
+	case c.silent(k, e):
 		return "in some round it answered nothing"
+	case c.silent(k, base...):
+		return "in some round the reference, or its twin, has no figure"
 	}
 	return ""
+}
+
+// verdictGiven reports whether a comparison has a verdict that restarts gave it.
+func verdictGiven(one result.Comparison) bool {
+	switch one.Verdict {
+	case result.VerdictMore, result.VerdictLess, result.VerdictSame:
+		return true
+	}
+	return false
 }
 
 // large reports whether every round agrees on more than a factor of two, those
@@ -269,11 +294,8 @@ func (c *contest) group(k int, comparisons []result.Comparison) {
 	}
 	items := []item{{entry: c.reference, at: -1}}
 	for i, one := range comparisons {
-		switch one.Verdict {
-		case result.VerdictMore, result.VerdictLess, result.VerdictSame:
-			if one.Metric == metrics[k].name {
-				items = append(items, item{slices.Index(c.labels, one.Model), better(k) * math.Log(one.Ratio.Estimate), i})
-			}
+		if verdictGiven(one) && one.Metric == metrics[k].name {
+			items = append(items, item{slices.Index(c.labels, one.Model), better(k) * math.Log(one.Ratio.Estimate), i})
 		}
 	}
 	if len(items) < 2 {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"workbench/harness/result"
 )
@@ -297,6 +298,23 @@ func TestVerdictsAreReadOffIntervals(t *testing.T) {
 			throughput: "none", cpu: "none", suspect: true, atLeast: 10},
 		{name: "a round in which it answered nothing", exp: over(ioExperiment()), taken: append(base(10), blocks("pool", 10, wobbling(1.1), inRound(7, requests(0)))...),
 			throughput: "none", cpu: "more", whyThroughput: "in some round it answered nothing", atLeast: 10},
+		{name: "a round in which nobody got an answer from it, not even afterwards", exp: over(ioExperiment()), taken: append(base(10), blocks("pool", 10, wobbling(1.1), inRound(7, answeredNobody))...),
+			throughput: "none", cpu: "none", whyThroughput: "in some round it answered nothing", whyCPU: "in some round it answered nothing", atLeast: 10},
+		{name: "a round in which the reference answered nothing", exp: over(ioExperiment()),
+			taken:      slices.Concat(blocks("goroutine", 10, wobbling(1), inRound(7, requests(0))), blocks("goroutine#2", 10, wobbling(1)), blocks("pool", 10, wobbling(1.1))),
+			throughput: "none", cpu: "more", whyThroughput: "in some round the reference, or its twin, has no figure", atLeast: 10},
+		{name: "a twin that answered nothing, and so could raise no alarm", exp: over(ioExperiment()),
+			taken:      slices.Concat(blocks("goroutine", 10, wobbling(1)), blocks("goroutine#2", 10, wobbling(1), requests(150), inRound(7, requests(0))), blocks("pool", 10, wobbling(1.1))),
+			throughput: "none", cpu: "more", whyThroughput: "in some round the reference, or its twin, has no figure", atLeast: 10},
+		{name: "a round left out in which the reference answered nothing", exp: over(ioExperiment()),
+			taken:      slices.Concat(blocks("goroutine", 10, wobbling(1), inRound(7, requests(0)), inRound(7, stolen(30_000))), blocks("goroutine#2", 10, wobbling(1)), blocks("pool", 10, wobbling(1.1))),
+			throughput: "more", cpu: "more", leftOut: 1, atLeast: 10},
+		{name: "a twin whose figures are wrong", exp: over(ioExperiment()),
+			taken:      slices.Concat(blocks("goroutine", 10, wobbling(1)), blocks("goroutine#2", 10, wobbling(1), wrong), blocks("pool", 10, wobbling(1.1))),
+			throughput: "none", cpu: "none", whyThroughput: "the figures of goroutine#2, the reference's twin, are not valid", whyCPU: "the figures of goroutine#2, the reference's twin, are not valid", atLeast: 10},
+		{name: "clients that bound the twin, and the reference just not", exp: over(ioExperiment()),
+			taken:      slices.Concat(blocks("goroutine", 10, wobbling(1)), blocks("goroutine#2", 10, clientsBusy(.99), wobbling(1)), blocks("pool", 10, wobbling(1.1))),
+			throughput: "none", cpu: "more", whyThroughput: "the clients were the bottleneck: these are lower bounds, which have no order", atLeast: 10},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -336,6 +354,66 @@ func TestVerdictsAreReadOffIntervals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func answeredNobody(s *result.Slice) { s.Load.Requests, s.Load.RequestsAll = 0, 0 }
+
+// A verdict whose twin was hardly there comes with a word of warning.
+func TestAnAlarmThatCouldNotHaveGoneOff(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		twin  []result.Slice
+		warns bool
+	}{
+		{"a twin in all restarts", blocks("goroutine#2", 12, wobbling(1)), false},
+		{"in nine", blocks("goroutine#2", 9, wobbling(1)), true},
+		{"in none", nil, true},
+		{"without CPU: throughput can tell", blocks("goroutine#2", 12, wobbling(1), unseen), false},
+	} {
+		got := Analyse(over(ioExperiment()), slices.Concat(blocks("goroutine", 12, wobbling(1)), tt.twin, blocks("pool", 12, wobbling(1.1))))
+		if warns := slices.ContainsFunc(got.Warnings, func(w string) bool { return strings.Contains(w, "nothing would have told") }); warns != tt.warns {
+			t.Errorf("%s: warnings %q", tt.name, got.Warnings)
+		}
+	}
+}
+
+// Blocks in which a percentile is longer than anybody knows are the slow ones:
+// what the others say of it is no verdict.
+func TestPercentilesThatAreHidden(t *testing.T) {
+	seen := filled(1200, 10*time.Millisecond)
+	answers := func(s *result.Slice) {
+		if s.Round%4 == 0 {
+			s.Load.Latency = seen
+		}
+	}
+	late := func(s *result.Slice) {
+		if s.Block == 3 {
+			s.Load.Errors.Timeout = 20 // one of twenty
+		}
+	}
+	for _, tt := range []struct {
+		name     string
+		of       string
+		p50, p99 string
+		why      string
+	}{
+		{"of nobody", "", "same", "same", ""},
+		{"of the model", "pool", "same", "none", "in 1 of 12 restarts the p99 of it or of the reference lies among requests whose time is not known"},
+		{"of the twin", "goroutine#2", "same", "none", "in 1 of 12 restarts the p99 of it or of the reference lies among requests whose time is not known"},
+	} {
+		var taken []result.Slice
+		for _, label := range []string{"goroutine", "goroutine#2", "pool"} { // one of four slices has histograms: a condensed record
+			changes := []func(*result.Slice){answers}
+			if label == tt.of {
+				changes = append(changes, late)
+			}
+			taken = append(taken, blocks(label, 12, changes...)...)
+		}
+		p50, p99 := against(t, over(ioExperiment()), taken, "pool", result.MetricP50), against(t, over(ioExperiment()), taken, "pool", result.MetricP99)
+		if p50 == nil || p99 == nil || p50.Verdict != tt.p50 || p99.Verdict != tt.p99 || p99.Why != tt.why {
+			t.Errorf("%s: p50 %+v, p99 %+v", tt.name, p50, p99)
+		}
 	}
 }
 

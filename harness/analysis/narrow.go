@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"math"
+	"slices"
 
 	"workbench/harness/result"
 )
@@ -36,22 +37,31 @@ func (n Narrowing) Within(precision float64) bool {
 // no more than that takes. Of a closed loop it opens no histogram; of an open
 // one it must know whether the clients were late. A model that left the rounds,
 // or failed, is waited for no longer, and nor is a throughput that is but a
-// lower bound, or one of which there can be no interval.
+// lower bound, or a metric of which there can be no verdict.
 func Narrow(exp result.Experiment, taken []result.Slice) Narrowing {
 	l := newLedger(exp, taken)
+	return l.narrow(l.boundByClients(taken))
+}
+
+// narrow is Narrow of what has been entered. bound tells of which entries the
+// clients were the bottleneck.
+func (l *ledger) narrow(bound func(e int) bool) Narrowing {
 	n := Narrowing{Blocks: math.MaxInt, Widest: map[string]float64{}}
 	if l.reference >= 0 {
-		bound := l.boundByClients(taken)
 		for e := range l.labels {
 			if e == l.reference || e == l.twin || !l.takesPart(e) {
 				continue
 			}
 			for k := range ranked {
-				if metrics[k].name == MetricThroughput && (bound(e) || bound(l.reference)) {
+				base := l.base(e)
+				if metrics[k].name == MetricThroughput && (bound(e) || slices.ContainsFunc(base, bound)) {
 					continue
 				}
-				bs := means(l.singles(k, e, l.base(e), false))
-				if never(bs) {
+				bs := means(l.singles(k, e, base, false))
+				if len(bs) == 0 && len(l.singles(k, e, base, true)) == 0 { // of a server whose CPU nobody sees
+					continue
+				}
+				if l.silent(k, e) || l.silent(k, base...) {
 					continue
 				}
 				wide := math.Inf(1)

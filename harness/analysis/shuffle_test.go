@@ -103,29 +103,30 @@ func (l *ledger) relabelled(perm func() []int) *ledger {
 	other := *l
 	other.rounds, other.blocks = slices.Clone(l.rounds), slices.Clone(l.blocks)
 	places := map[int][]int{}
-	move := func(xs []float64, to []int) []float64 {
-		moved := make([]float64, len(xs))
-		for from, x := range xs {
-			moved[to[from]] = x
-		}
-		return moved
-	}
 	for i := range other.blocks {
 		b := &other.blocks[i]
 		to := perm()
 		places[b.block] = to
-		b.ln, b.lnAll = slices.Clone(b.ln), slices.Clone(b.lnAll)
+		b.ln, b.lnAll, b.hidden = slices.Clone(b.ln), slices.Clone(b.lnAll), slices.Clone(b.hidden)
 		for k := range b.ln {
-			b.ln[k], b.lnAll[k] = move(b.ln[k], to), move(b.lnAll[k], to)
+			b.ln[k], b.lnAll[k], b.hidden[k] = moved(b.ln[k], to), moved(b.lnAll[k], to), moved(b.hidden[k], to)
 		}
 	}
 	for i := range other.rounds {
 		r := &other.rounds[i]
 		for k := range r.ln {
-			r.ln[k] = move(r.ln[k], places[r.block])
+			r.ln[k] = moved(r.ln[k], places[r.block])
 		}
 	}
 	return &other
+}
+
+func moved[T any](xs []T, to []int) []T {
+	there := make([]T, len(xs))
+	for from, x := range xs {
+		there[to[from]] = x
+	}
+	return there
 }
 
 // Shuffling the ledger is shuffling the slices.

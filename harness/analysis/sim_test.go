@@ -196,8 +196,11 @@ func (s simulation) stopped(taken []result.Slice, precision float64) (result.Exp
 	exp := s.experiment()
 	each := s.rounds * len(exp.Entries)
 	exp.StoppedBy = ""
+	l := newLedger(exp, taken) // entered once: see TestStoppedIsWhatNarrowSays
 	for n := VerdictBlocks; n < s.blocks; n++ {
-		if Narrow(exp, taken[:n*each]).Within(precision) {
+		soFar := *l
+		soFar.rounds, soFar.blocks = l.rounds[:n*s.rounds], l.blocks[:n]
+		if soFar.narrow(func(int) bool { return false }).Within(precision) {
 			exp.StoppedBy = "precision"
 			return exp, taken[:n*each]
 		}

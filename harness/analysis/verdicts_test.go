@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -218,6 +219,46 @@ func TestNarrowAgreesWithAnalyse(t *testing.T) {
 		}
 		if n.Within(top) != (blocks >= VerdictBlocks) || n.Within(0.999*top) {
 			t.Errorf("seed %d: with %d blocks and ±%v it may stop at that: %v, at less: %v", seed, blocks, top, n.Within(top), n.Within(0.999*top))
+		}
+	}
+}
+
+// The simulated stop rule enters slices once, and not after each block.
+func TestStoppedIsWhatNarrowSays(t *testing.T) {
+	for seed := range uint64(5) {
+		s := likeOurs(2)
+		s.cpuNoise, s.rateNoise, s.disturbed = 0.05, 0.05, 0.03
+		_, taken := drawn(s, seed)
+		got, kept := s.stopped(taken, 0.03)
+		exp, each := s.experiment(), s.rounds*len(got.Entries)
+		exp.StoppedBy = ""
+		n := VerdictBlocks
+		for n < s.blocks && !Narrow(exp, taken[:n*each]).Within(0.03) {
+			n++
+		}
+		if len(kept) != n*each {
+			t.Errorf("seed %d: %d blocks, want %d", seed, len(kept)/each, n)
+		}
+	}
+}
+
+// What can't be compared is not waited for.
+func TestNarrowWaitsForNoMore(t *testing.T) {
+	base := slices.Concat(blocks("goroutine", 10), blocks("goroutine#2", 10), blocks("iterative", 10))
+	for _, tt := range []struct {
+		name    string
+		taken   []result.Slice
+		metrics []string
+	}{
+		{"a server whose CPU nobody sees", slices.Concat(base[:80], blocks("pool", 10, unseen)), []string{MetricThroughput}},
+		{"... beside one whose CPU is seen", slices.Concat(base, blocks("pool", 10, unseen)), []string{MetricServerCPU, MetricThroughput}},
+		{"a model that answered nothing in a round", slices.Concat(base[:80], blocks("pool", 10, inRound(7, requests(0)))), []string{MetricServerCPU}},
+		{"a reference that did", slices.Concat(blocks("goroutine", 10, inRound(7, requests(0))), base[40:]), []string{MetricServerCPU}},
+		{"a twin that the clients bound", slices.Concat(base[:40], blocks("goroutine#2", 10, clientsBusy(1)), base[80:]), []string{MetricServerCPU}},
+	} {
+		n := Narrow(ioExperiment(), tt.taken)
+		if got := slices.Sorted(maps.Keys(n.Widest)); !slices.Equal(got, tt.metrics) || n.Blocks != 10 || !n.Within(0.01) {
+			t.Errorf("%s: %+v, want %v of 10 blocks", tt.name, n, tt.metrics)
 		}
 	}
 }

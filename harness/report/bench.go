@@ -110,6 +110,9 @@ func benchRemarks(exp result.Experiment) (remarks []string) {
 	if exp.Suspect {
 		remarks = append(remarks, "suspect: the twin differs from the reference, so whatever else differs may be nothing")
 	}
+	if exp.Rounds > 0 && exp.RoundsLeftOut == exp.Rounds {
+		remarks = append(remarks, fmt.Sprintf("no samples: the host or other processes interfered with all of its %s", count(exp.Rounds, "round")))
+	}
 	var bound []string
 	for _, c := range rows(exp) {
 		switch {

@@ -98,6 +98,20 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// An experiment without a line says why: else it is taken for one that benchstat
+// filtered.
+func TestBenchOfDisturbedRounds(t *testing.T) {
+	exp, taken := simulated(3, "io", 2, 0, nil, "goroutine", "goroutine#2", "pool")
+	for i := range taken {
+		taken[i].Host.StealUs = 50_000
+	}
+	exp = analysis.Analyse(exp, taken)
+	text, err := Bench(result.Run{Experiments: []result.Experiment{exp}}, func(string) ([]result.Slice, error) { return taken, nil })
+	if want := "# io: no samples: the host or other processes interfered with all of its 8 rounds\n"; err != nil || strings.Contains(text, "\nBenchmark") || !strings.Contains(text, want) {
+		t.Errorf("%v, want %q in\n%s", err, want, text)
+	}
+}
+
 // Two experiments whose samples would pass for one's have their own names too.
 func TestBenchNames(t *testing.T) {
 	at := func(name, scenarioName string, grid int, kv ...string) result.Experiment {

@@ -55,7 +55,8 @@ func apart(d time.Duration) string {
 	if d < 0 {
 		d, word = -d, "EARLIER than the first"
 	}
-	days, d := d/(24*time.Hour), d.Round(time.Second)%(24*time.Hour)
+	d = d.Round(time.Second) // before days are taken off: what rounds up to one is one
+	days, d := d/(24*time.Hour), d%(24*time.Hour)
 	var parts []string
 	for _, u := range []struct {
 		n    int64

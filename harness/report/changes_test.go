@@ -72,6 +72,7 @@ func TestApart(t *testing.T) {
 		{0, "at the same time"},
 		{36 * time.Minute, "36 min later"},
 		{26*time.Hour + 59*time.Minute, "1 d 2 h later"},
+		{24*time.Hour - 100*time.Millisecond, "1 d later"},
 		{-90 * time.Second, "1 min 30 s EARLIER than the first"},
 	} {
 		if got := apart(tt.d); got != tt.want {

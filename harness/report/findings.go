@@ -89,19 +89,16 @@ func (a *answer) differences() {
 
 func isRanked(metric string) bool { return metric == metricCPU || metric == metricThroughput }
 
-// confidence is that of each interval of a metric, in per cent.
+// confidence is that of each interval of a metric, in per cent, rounded down: no
+// more is claimed than is had.
 func confidence(exp result.Experiment, metric string) string {
 	for _, c := range exp.Comparisons {
 		if c.Metric == metric && c.Confidence > 0 {
-			return trimmed(100 * c.Confidence)
+			tenths := math.Floor(1000*c.Confidence + 1e-9) // .999 is not quite 999 thousandths
+			return strings.TrimSuffix(fixed(tenths/10, 1), ".0")
 		}
 	}
 	return "99.9"
-}
-
-// trimmed has no more decimals than it takes, three at most.
-func trimmed(x float64) string {
-	return strings.TrimSuffix(strings.TrimRight(fixed(x, 3), "0"), ".")
 }
 
 // upperFirst begins a sentence, unless with a name of a percentile.

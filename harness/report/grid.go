@@ -177,7 +177,7 @@ func (g grid) page() (page []part) {
 		page = append(page, part{heading: "Cliffs: requests/s fall by more than half between neighbours", level: 3, lines: cliffs, listed: true})
 	}
 	page = append(page, g.scalability()...)
-	return append(page, part{heading: "Over this grid", level: 3, lines: []string{g.answer()}})
+	return append(page, part{heading: "Over this grid", level: 3, lines: g.answer(), listed: true})
 }
 
 // summary says what was played, and what is missing.
@@ -280,13 +280,17 @@ func unavailable(why string) string {
 }
 
 // unranked says of whom a table can't tell whether it is among the best, each
-// reason once.
+// reason once. That of a suspect experiment is told beside all tables: in the
+// record it has figures of its own in every one.
 func (g grid) unranked(p panel, f gridFigure) (notes []string) {
 	if f.metric == "" {
 		return nil
 	}
 	why := said{}
 	for _, exp := range p.exps {
+		if exp.Suspect {
+			continue
+		}
 		for _, row := range gridRows([]result.Experiment{exp}) {
 			cell, _ := cellOf(exp, row.label)
 			c := comparison(exp, row.label, f.metric)
@@ -320,8 +324,11 @@ func best(exp result.Experiment, metric string) map[string]bool {
 			continue
 		}
 		if !sawReference {
-			items = append(items, item{c.Reference, c.ReferenceGroup, 1})
-			lettered, sawReference = lettered || c.ReferenceGroup != "", true
+			items = append(items, item{c.Reference, "", 1})
+			sawReference = true
+		}
+		if c.ReferenceGroup != "" { // with those that have letters themselves alone
+			items[0].letters, lettered = c.ReferenceGroup, true
 		}
 		switch {
 		case c.Group != "":

@@ -57,6 +57,12 @@ func point(t *testing.T, name string, clients int, axes []scenario.Axis, entries
 			continue
 		}
 		ref := entries[0]
+		beside := func(group, reference string) string { // who has no letter isn't told the reference's
+			if group == "" {
+				return ""
+			}
+			return reference
+		}
 		why := func(verdict string) string {
 			if verdict == result.VerdictNone {
 				return "it left the others after 3 rounds, being more than a factor of 2 away; a verdict takes ten restarts"
@@ -65,9 +71,9 @@ func point(t *testing.T, name string, clients int, axes []scenario.Axis, entries
 		}
 		e.Comparisons = append(e.Comparisons,
 			result.Comparison{Metric: result.MetricServerCPU, Reference: ref.label, Model: x.label, Ratio: result.Ratio{Estimate: x.cpu / ref.cpu, Blocks: 14},
-				Verdict: x.cpuIs, Why: why(x.cpuIs), Group: x.cpuGroup, ReferenceGroup: ref.cpuGroup},
+				Verdict: x.cpuIs, Why: why(x.cpuIs), Group: x.cpuGroup, ReferenceGroup: beside(x.cpuGroup, ref.cpuGroup)},
 			result.Comparison{Metric: result.MetricThroughput, Reference: ref.label, Model: x.label, Ratio: result.Ratio{Estimate: x.perS / ref.perS, Blocks: 14},
-				Verdict: x.perSIs, Why: why(x.perSIs), Group: x.perGroup, ReferenceGroup: ref.perGroup})
+				Verdict: x.perSIs, Why: why(x.perSIs), Group: x.perGroup, ReferenceGroup: beside(x.perGroup, ref.perGroup)})
 	}
 	return e
 }
@@ -171,9 +177,6 @@ func workersRun(t *testing.T) result.Run {
 		if c.Metric == result.MetricThroughput && c.Model == "pool:workers=64" {
 			c.Verdict, c.Group, c.ReferenceGroup = result.VerdictSame, "a", "a"
 		}
-		if c.Metric == result.MetricThroughput {
-			c.ReferenceGroup = "a"
-		}
 	}
 	next := e
 	next.Name, next.Grid, next.Cells, next.Comparisons, next.Blocks, next.Rounds, next.StoppedBy = "cpu", 1, nil, nil, 0, 0, ""
@@ -220,6 +223,7 @@ func TestBest(t *testing.T) {
 		{"who shares a letter with the best is among them", []gridEntry{{label: "goroutine", cpu: 20, cpuGroup: "ab"}, {label: "pool", cpu: 18, cpuGroup: "a"}, {label: "iterative", cpu: 21, cpuGroup: "b"}}, false, "goroutine pool"},
 		{"nobody without letters", []gridEntry{{label: "goroutine", cpu: 20}, {label: "pool", cpu: 18, cpuIs: none}}, false, ""},
 		{"a large one on the worse side is not", []gridEntry{{label: "goroutine", cpu: 20, cpuGroup: "a"}, {label: "pool", cpu: 19, cpuGroup: "a", cpuIs: same}, {label: "iterative", cpu: 60, cpuIs: large}}, false, "goroutine pool"},
+		{"nor does one without a letter take the reference's away", []gridEntry{{label: "goroutine", cpu: 20, cpuGroup: "a"}, {label: "iterative", cpu: 18, cpuIs: none}, {label: "pool", cpu: 20.1, cpuGroup: "a", cpuIs: same}}, false, "goroutine pool"},
 		{"a large one on the better side leaves the others behind", []gridEntry{{label: "goroutine", cpu: 20, cpuGroup: "a"}, {label: "pool", cpu: 19, cpuGroup: "a", cpuIs: same}, {label: "iterative", cpu: 6, cpuIs: large}}, false, "iterative"},
 		{"two large ones are not told apart", []gridEntry{{label: "goroutine", cpu: 20}, {label: "pool", cpu: 5, cpuIs: large}, {label: "iterative", cpu: 6, cpuIs: large}}, false, "iterative pool"},
 		{"where all others are large and worse it is the reference", []gridEntry{{label: "goroutine", cpu: 20}, {label: "pool", cpu: 50, cpuIs: large}}, false, "goroutine"},
@@ -242,6 +246,22 @@ func TestBest(t *testing.T) {
 				t.Errorf("best are %q, want %q", strings.Join(got, " "), tt.want)
 			}
 		})
+	}
+}
+
+// Of a quick look there is no more to say than who is far off.
+func TestSweepOfAQuickLook(t *testing.T) {
+	const none, large = result.VerdictNone, result.VerdictLarge
+	axes := func(clients string) []scenario.Axis { return []scenario.Axis{{Key: "clients", Value: clients}} }
+	run := result.Run{Experiments: []result.Experiment{
+		point(t, "io", 8, axes("8"), gridEntry{label: "goroutine", perS: 700, cpu: 60}, gridEntry{label: "pool", perS: 690, cpu: 61, cpuIs: none, perSIs: none}, gridEntry{label: "iterative", perS: 97, cpu: 60, cpuIs: none, perSIs: large}),
+		point(t, "io", 64, axes("64"), gridEntry{label: "goroutine", perS: 6000, cpu: 60}, gridEntry{label: "pool", perS: 1500, cpu: 61, cpuIs: none, perSIs: large}, gridEntry{label: "iterative", perS: 97, cpu: 60, cpuIs: none, perSIs: large}),
+	}}
+	got := strings.Join(gridsOf(run)[0].answer(), "\n")
+	want := "By CPU per request, nothing is ranked.\n" +
+		"By requests/s, goroutine is best at 64 clients; nothing is ranked at 8 clients; more than a factor of 2 from goroutine: iterative everywhere, pool at 64 clients."
+	if got != want {
+		t.Errorf("it says\n%s\nwant\n%s", got, want)
 	}
 }
 

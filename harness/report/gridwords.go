@@ -111,24 +111,23 @@ func (g grid) nameOf(label string) string {
 	return label
 }
 
-// answer says who is best by each ranked metric and where, each set of models
-// once.
-func (g grid) answer() string {
+// answer says by each ranked metric who is best and where, each set of models
+// once, and who is far off.
+func (g grid) answer() (lines []string) {
 	if _, total := g.standings(metricCPU); total == 0 {
-		return "Nothing was measured."
+		return []string{"Nothing was measured."}
 	}
 	if !slices.ContainsFunc(g.outer, func(p panel) bool {
 		return slices.ContainsFunc(p.exps, func(e result.Experiment) bool { return e.Reference != "" })
 	}) {
-		return "Without a reference nothing is compared."
+		return []string{"Without a reference nothing is compared."}
 	}
-	var sentences []string
 	for _, f := range gridFigures {
 		if f.metric != "" {
-			sentences = append(sentences, g.bestInWords(f))
+			lines = append(lines, g.bestInWords(f))
 		}
 	}
-	return strings.Join(sentences, " ")
+	return lines
 }
 
 // A standing is who is best, and the experiments in which they are.
@@ -189,8 +188,12 @@ func (g grid) bestInWords(f gridFigure) string {
 			best = "best of those ranked"
 		}
 		switch {
+		case len(s.names) == 0 && where == everywhere:
+			unranked = "nothing is ranked"
 		case len(s.names) == 0:
 			unranked = "nothing is ranked " + where
+		case s.all && where == everywhere:
+			words = append(words, "no model is told apart from another")
 		case s.all:
 			words = append(words, "no model is told apart from the others "+where)
 		case len(s.names) == 1:
@@ -202,8 +205,50 @@ func (g grid) bestInWords(f gridFigure) string {
 	if unranked != "" {
 		words = append(words, unranked)
 	}
+	if far := g.farOff(f, total); far != "" {
+		words = append(words, far)
+	}
 	return "By " + f.say + ", " + strings.Join(words, "; ") + "."
 }
+
+// farOff names who is large and where: of a quick look it is all that can be
+// said.
+func (g grid) farOff(f gridFigure, total int) string {
+	var names []string
+	reference := ""
+	at := map[string][]string{} // by name, experiments
+	for _, p := range g.outer {
+		for _, exp := range p.exps {
+			for _, row := range gridRows([]result.Experiment{exp}) {
+				if cell, _ := cellOf(exp, row.label); !isLarge(comparison(exp, row.label, f.metric)) || exp.Suspect || !cell.Valid || cell.Unable != "" {
+					continue
+				}
+				if reference = labelled(exp, exp.Reference); at[row.name] == nil {
+					names = append(names, row.name)
+				}
+				at[row.name] = append(at[row.name], exp.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	var spots []string
+	who := map[string][]string{} // by place, names
+	for _, n := range names {
+		where := g.everywhere(at[n], total)
+		if who[where] == nil {
+			spots = append(spots, where)
+		}
+		who[where] = append(who[where], n)
+	}
+	for i, where := range spots {
+		spots[i] = list(who[where]) + " " + where
+	}
+	return fmt.Sprintf("more than a factor of 2 from %s: %s", reference, strings.Join(spots, ", "))
+}
+
+const everywhere = "everywhere"
 
 // everywhere is where some of a grid's experiments are, in as few words as tell
 // it: whole panels without their columns.
@@ -212,7 +257,7 @@ func (g grid) everywhere(names []string, total int) string {
 		if total == 1 && g.inner == "" {
 			return place("", names)
 		}
-		return "everywhere"
+		return everywhere
 	}
 	type group struct {
 		columns string   // "" is all of them

@@ -46,7 +46,7 @@ func title(b *strings.Builder, run result.Run) {
 		parts = append(parts, run.Started.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	e := run.Environment
-	for _, p := range []string{e.CPUModel, strings.TrimSpace(e.OS + " " + e.Kernel), e.GoVersion} {
+	for _, p := range []string{e.CPUModel, system(e), e.GoVersion} {
 		if p != "" {
 			parts = append(parts, p)
 		}

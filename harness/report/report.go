@@ -166,7 +166,11 @@ func effort(exp result.Experiment, env result.Environment) []string {
 	if exp.DurationS > 0 {
 		parts = append(parts, result.Significant(exp.DurationS)+" s")
 	}
-	if exp.StoppedBy != "" {
+	switch {
+	case exp.StoppedBy == "":
+	case allRestarts(exp):
+		parts = append(parts, "all restarts done")
+	default:
 		parts = append(parts, "stopped by "+exp.StoppedBy)
 	}
 	if exp.ServerCPUs == "" && exp.LoadCPUs == "" { // a record from when they were the run's
@@ -177,6 +181,14 @@ func effort(exp result.Experiment, env result.Environment) []string {
 		return append(parts, "server and clients "+server)
 	}
 	return append(parts, fmt.Sprintf("server %s, clients %s", server, clients))
+}
+
+// allRestarts reports whether an experiment ended because so many restarts were
+// asked for, which the record calls "budget" too: time for another was there
+// twice over.
+func allRestarts(exp result.Experiment) bool {
+	n := float64(exp.Blocks)
+	return exp.StoppedBy == "budget" && n > 0 && 2*exp.DurationS*(n+1)/n < exp.BudgetS
 }
 
 func onCPUs(list string) string {

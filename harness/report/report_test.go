@@ -685,3 +685,27 @@ func TestEngineLine(t *testing.T) {
 		})
 	}
 }
+
+func TestAHeaderSaysWhatEndedAnExperiment(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		stopped          string
+		blocks           int
+		took, budget     float64
+		want, wantsNever string
+	}{
+		{"the budget is spent", "budget", 20, 48, 50, "stopped by budget", "restarts done"},
+		{"the next restart would not have fitted", "budget", 1, 14, 30, "stopped by budget", "restarts done"},
+		{"five of a quick look", "budget", 5, 3.7, 30, "all restarts done", "stopped by"},
+		{"so many restarts, however long they take", "budget", 1, 14, 86400, "all restarts done", "stopped by"},
+		{"precise before that", "precision", 10, 12, 50, "stopped by precision", "restarts done"},
+		{"a record that has no budget", "budget", 10, 12, 0, "stopped by budget", "restarts done"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := result.Experiment{StoppedBy: tt.stopped, Blocks: tt.blocks, Rounds: tt.blocks, DurationS: tt.took, BudgetS: tt.budget}
+			if got := Header(e, result.Run{}); !strings.Contains(got, tt.want) || strings.Contains(got, tt.wantsNever) {
+				t.Errorf("it says %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -74,14 +74,19 @@ func verdictLegend(exp result.Experiment, metric string) (said []string) {
 		return slices.ContainsFunc(exp.Comparisons, func(c result.Comparison) bool { return isRanked(c.Metric) == isRanked(metric) && p(&c) })
 	}
 	moreOrLess := some(differs)
+	multiples := some(func(c *result.Comparison) bool { return differs(c) && differenceOf(c.Ratio).times })
 	switch {
 	case !isRanked(metric) && moreOrLess:
-		return []string{fmt.Sprintf("beside p50, p99: more or less than %s's, each interval at %s %%", exp.Reference, confidence(exp, metric))}
+		words := "more or less"
+		if multiples {
+			words = "more, less, ×, ÷"
+		}
+		return []string{fmt.Sprintf("beside p50, p99: %s than %s's, each interval at %s %%", words, exp.Reference, confidence(exp, metric))}
 	case !isRanked(metric):
 		return nil
 	case moreOrLess:
 		words := "more, less"
-		if some(func(c *result.Comparison) bool { return differs(c) && differenceOf(c.Ratio).times }) {
+		if multiples {
 			words += ", ×, ÷"
 		}
 		said = append(said, fmt.Sprintf("%s (interval): than %s's", words, exp.Reference), "these intervals hold together at 95 %")
@@ -120,7 +125,9 @@ func group(exp result.Experiment, c result.Cell, metric string) string {
 		case cmp.Model:
 			own = cmp.Group
 		case cmp.Reference:
-			own = cmp.ReferenceGroup
+			if cmp.ReferenceGroup != "" { // beside a model without letters it has none either
+				own = cmp.ReferenceGroup
+			}
 		}
 	}
 	if len(all) < 3 {
@@ -182,7 +189,9 @@ func Table(exp result.Experiment, width int) string {
 			break
 		}
 	}
-	lines = append(lines, wrap(about, width)...)
+	for _, l := range wrap(about, width) {
+		lines = append(lines, strings.Split(Wrap(l, width), "\n")...)
+	}
 	for most := mostParts; ; most = (most + 1) / 2 {
 		g := goodputs(exp, most)
 		if g == nil {

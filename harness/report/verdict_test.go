@@ -435,3 +435,14 @@ func TestTableWithVerdictsFits(t *testing.T) {
 		}
 	}
 }
+
+func TestConfidenceIsNeverRoundedUp(t *testing.T) {
+	for of, want := range map[float64]string{
+		0: "99.9", 0.99: "99", 0.999: "99.9", 1 - 0.005/6: "99.9", 1 - 0.005/8: "99.9", 0.9999: "99.9",
+	} {
+		e := result.Experiment{Comparisons: []result.Comparison{{Metric: result.MetricP99, Confidence: of}}}
+		if got := confidence(e, result.MetricP99); got != want {
+			t.Errorf("%v is said to be %s %%, want %s", of, got, want)
+		}
+	}
+}

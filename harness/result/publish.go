@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // largestPublished is the size, in bytes, up to which a file may be kept with
@@ -19,9 +20,9 @@ var readable = []string{"answer.md", "table.md", "table.csv", "bench.txt", "swee
 
 // Publish copies a finished record to parent, under its own name: run.json and
 // what was made for reading as they are, the slices condensed (see [Condense])
-// and compressed, and nothing of what was cut short. It is refused for a record
-// that is not finished or is damaged, and for one of which a file would be
-// larger than 1 MiB. A record that is there already is left as it is: that is
+// and compressed, in several files where one would be larger than 1 MiB, and
+// nothing of what was cut short. It is refused for a record that is not finished
+// or is damaged, and for one of which another file would be larger. A record that is there already is left as it is: that is
 // an error unless it is the same, to the byte.
 //
 // The copy appears in one step, whole.
@@ -106,12 +107,14 @@ func toPublish(from string) (files []published, err error) {
 		if len(damage) > 0 {
 			return nil, damage[0]
 		}
-		b, err := pack(Condense(taken))
+		parts, err := packParts(Condense(taken), largestPublished)
 		if err != nil {
 			return nil, fmt.Errorf("condense the slices of %s: %w", e.Name, err)
 		}
-		if err := add(slicesDir+"/"+e.Name+slicesExt+packedExt, b); err != nil {
-			return nil, err
+		for i, b := range parts {
+			if err := add(slicesDir+"/"+partName(e.Name, i+1)+slicesExt+packedExt, b); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return files, nil
@@ -134,6 +137,32 @@ func finished(run Run) error {
 		}
 	}
 	return nil
+}
+
+// packParts is what a slice log holds when it is finished, in so many parts that
+// none is larger than most, if a single slice isn't.
+func packParts(taken []Slice, most int) (parts [][]byte, err error) {
+	b, err := pack(taken)
+	if err != nil || len(b) <= most || len(taken) < 2 {
+		return [][]byte{b}, err
+	}
+	for _, half := range [][]Slice{taken[:len(taken)/2], taken[len(taken)/2:]} {
+		some, err := packParts(half, most)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, some...)
+	}
+	return parts, nil
+}
+
+// partName is what the n-th part, from 1, of an experiment's slices is called:
+// io, io~2, io~3.
+func partName(experiment string, n int) string {
+	if n == 1 {
+		return experiment
+	}
+	return experiment + "~" + strconv.Itoa(n)
 }
 
 // pack is what a slice log holds when it is finished.

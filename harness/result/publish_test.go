@@ -142,3 +142,32 @@ func TestPublishRefuses(t *testing.T) {
 		})
 	}
 }
+
+// What is too large for one file is read from its parts as if it were one.
+func TestSlicesInParts(t *testing.T) {
+	taken := readAll(t, SlicesPath(played(t, 2), "io"))
+	whole, err := pack(taken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := len(whole) * 2 / 5
+	parts, err := packParts(taken, most)
+	if err != nil || len(parts) < 3 {
+		t.Fatalf("%d parts of %d bytes, %v", len(parts), len(whole), err)
+	}
+	dir := t.TempDir()
+	for i, b := range parts {
+		if len(b) > most {
+			t.Errorf("part %d has %d bytes, at most %d were wanted", i+1, len(b), most)
+		}
+		if err := writeSynced(filepath.Join(dir, partName("io", i+1)+slicesExt+packedExt), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(taken, readAll(t, filepath.Join(dir, "io"+slicesExt+packedExt)), sameHistogram); diff != "" {
+		t.Errorf("read from parts (-whole +parts):\n%s", diff)
+	}
+	if one, err := packParts(taken[:1], 1); err != nil || len(one) != 1 {
+		t.Errorf("a single slice makes %d parts, %v", len(one), err)
+	}
+}

@@ -34,6 +34,9 @@ func ReadRun(dir string) (Run, error) {
 		return Run{}, fmt.Errorf("read %s: %w", path, bare(err))
 	}
 	r, err := decodeRun(b)
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return Run{}, fmt.Errorf("read %s: %w (the file is damaged; what the run saw is under %s)", path, err, filepath.Join(dir, slicesDir))
+	}
 	if err != nil {
 		return Run{}, fmt.Errorf("read %s: %w", path, err)
 	}
@@ -158,10 +161,34 @@ func SlicesPath(dir, experiment string) string {
 // it) costs that slice and no other: each is named in damage with its number,
 // from 1, and what is wrong. So is the place where a compressed file breaks
 // off. err is for what leaves nothing to read: no file, or a later schema.
+//
+// A compressed file may have others after it (io~2, io~3), where it was
+// published in parts; they are read with it.
 func ReadSlices(path string) (slices []Slice, damage []error, err error) {
+	slices, damage, err = readFile(path)
+	name, first := strings.CutSuffix(path, slicesExt+packedExt)
+	for n := 2; err == nil && first; n++ {
+		part := partName(name, n) + slicesExt + packedExt
+		if _, serr := os.Lstat(part); serr != nil {
+			break
+		}
+		more, bad, merr := readFile(part)
+		slices, damage, err = append(slices, more...), append(damage, bad...), merr
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return slices, damage, nil
+}
+
+func readFile(path string) (slices []Slice, damage []error, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read slices %s: %w", path, bare(err))
+		err = bare(err)
+		if _, gone := os.Lstat(filepath.Dir(filepath.Dir(path))); errors.Is(gone, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: the record was moved or removed", err)
+		}
+		return nil, nil, fmt.Errorf("read slices %s: %w", path, err)
 	}
 	defer f.Close()
 	return readSlices(f, path)
@@ -222,11 +249,17 @@ func eachLine(r io.Reader, path string, do func(line []byte, s Slice, err error)
 	}
 }
 
+// partOf is the end of a part's name, after that of its experiment.
+var partOf = regexp.MustCompile(`~[2-9][0-9]*$|~1[0-9]+$`)
+
 // experimentOf is the name of the experiment whose slices a file holds, and
 // whether they are compressed.
 func experimentOf(path string) (name string, packed bool) {
 	name, packed = strings.CutSuffix(filepath.Base(path), packedExt)
 	name = strings.TrimSuffix(name, slicesExt)
+	if packed {
+		name = partOf.ReplaceAllString(name, "")
+	}
 	if filepath.Base(filepath.Dir(path)) == cutDir { // io-1, io-2, …
 		if i := strings.LastIndexByte(name, '-'); i >= 0 {
 			name = name[:i]

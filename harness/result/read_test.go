@@ -159,6 +159,7 @@ func TestReadRunRefuses(t *testing.T) {
 		{"a key that nobody writes", `{"schema":"workbench/run/v1","sed":1}`, true, `unknown key "sed"`},
 		{"nor deep inside", `{"schema":"workbench/run/v1","experiments":[{"cells":[{"lable":"pool"}]}]}`, true, `unknown key "lable"`},
 		{"no schema", `{}`, true, "names no schema"},
+		{"a file that lacks its end", "{\"schema\":\"workbench/run/v1\",\n\"seed\":", true, "line 2: unexpected end of JSON input (the file is damaged; what the run saw is under "},
 		{"what is not JSON", `seed: 1`, true, "invalid character"},
 		{"a second object after the first", `{"schema":"workbench/run/v1"}{}`, true, "after top-level value"},
 		{"a figure of the wrong kind", "{\"schema\":\"workbench/run/v1\",\n\"seed\":\"x\"}", true, "line 2: seed is string, want an integer of 0 or more"},

@@ -115,8 +115,9 @@ type Experiment struct {
 	ServerCPUs     string            `json:"server_cpus"`    // affinity, as a list: "0" or "0-3"; "" where not pinned
 	LoadCPUs       string            `json:"load_cpus"`
 	BudgetS        float64           `json:"budget_s"`
-	Precision      float64           `json:"precision"`        // half-width at which the ranked intervals are narrow enough
-	RoundsPerBlock int               `json:"rounds_per_block"` // as planned
+	Precision      float64           `json:"precision"`              // half-width at which the ranked intervals are narrow enough
+	BlocksAsked    int               `json:"blocks_asked,omitempty"` // at most so many restarts; 0 for as many as the budget holds
+	RoundsPerBlock int               `json:"rounds_per_block"`       // as planned
 	Entries        []Entry           `json:"entries"`
 
 	Started   time.Time `json:"started"`
@@ -261,7 +262,7 @@ type Percentiles struct {
 // confidence (Bonferroni); verdicts are read off them, so that the two never
 // contradict.
 type Comparison struct {
-	Metric         string   `json:"metric"`               // "server_cpu_us_per_request" and "throughput_per_s" are ranked; "latency_us.p50" and "latency_us.p99" have verdicts at 99.9 % each
+	Metric         string   `json:"metric"`               // "server_cpu_us_per_request" and "throughput_per_s" are ranked; "latency_us.p50" and "latency_us.p99" have verdicts at 99.9 % each, or more
 	Reference      string   `json:"reference"`            // label
 	Model          string   `json:"model"`                // label
 	Ratio          Ratio    `json:"ratio"`                // model over reference: exp of the mean over blocks, and its interval

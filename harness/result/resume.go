@@ -95,7 +95,8 @@ func (d *Dir) dropSpare(experiment string) error {
 
 // SetAside moves what an experiment left that was cut short to
 // cut/<experiment>-1.jsonl (then -2, …), so that it can begin anew and nothing
-// that can be read is lost. Lines that can't be read stay behind. Without a
+// that can be read is lost. Lines that can't be read stay behind; a compressed
+// file that is damaged goes as it is, since others may read more of it. Without a
 // file there is nothing to do. A kill leaves the old file or the new one, and
 // to set aside again ends what it interrupted.
 func (d *Dir) SetAside(experiment string) error {
@@ -105,7 +106,7 @@ func (d *Dir) SetAside(experiment string) error {
 	if err := d.dropSpare(experiment); err != nil {
 		return err
 	}
-	for _, ext := range []string{slicesExt + packedExt, slicesExt} {
+	for _, ext := range []string{slicesExt, slicesExt + packedExt} {
 		if err := d.setAside(experiment, ext); err != nil {
 			return fmt.Errorf("set aside %s: %w", filepath.Join(d.path, slicesDir, experiment+ext), err)
 		}
@@ -136,7 +137,8 @@ func (d *Dir) setAside(experiment, ext string) error {
 	if err != nil {
 		return err
 	}
-	if legible.Len() == 0 {
+	packed := strings.HasSuffix(ext, packedExt)
+	if legible.Len() == 0 && !packed {
 		return d.remove(name)
 	}
 	if err := d.root.MkdirAll(cutDir, 0o755); err != nil {
@@ -149,7 +151,7 @@ func (d *Dir) setAside(experiment, ext string) error {
 	for d.exists(cutName(experiment, n, slicesExt)) || d.exists(cutName(experiment, n, slicesExt+packedExt)) {
 		n++
 	}
-	if whole {
+	if whole || packed {
 		if err := d.root.Rename(name, cutName(experiment, n, ext)); err != nil {
 			return explained(err)
 		}

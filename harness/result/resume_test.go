@@ -1,6 +1,7 @@
 package result
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -195,6 +196,35 @@ func TestSetAside(t *testing.T) {
 				t.Fatalf("it can't begin anew: %v", err)
 			}
 			l.Close()
+		})
+	}
+}
+
+// What a damaged compressed file holds is more than its lines that can be read
+// here, so it is kept to the byte.
+func TestADamagedCompressedFileIsSetAsideWhole(t *testing.T) {
+	b, err := pack([]Slice{sample(0), sample(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{"its end is missing": b[:len(b)-9], "nothing of it can be read": b[3:]} {
+		t.Run(name, func(t *testing.T) {
+			d := create(t)
+			if err := os.WriteFile(filepath.Join(d.Path(), "slices", "io.jsonl.gz"), damaged, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.SetAside("io"); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(filepath.Join(d.Path(), "cut", "io-1.jsonl.gz"))
+			if err != nil || !bytes.Equal(got, damaged) {
+				t.Errorf("%d bytes are kept (%v), want all %d", len(got), err, len(damaged))
+			}
+			if l, err := d.Slices("io"); err != nil {
+				t.Errorf("it can't begin anew: %v", err)
+			} else {
+				l.Close()
+			}
 		})
 	}
 }

@@ -2,9 +2,12 @@ package result
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -190,5 +193,24 @@ func TestWhatIsWrittenIntoNothingSaysSo(t *testing.T) {
 	}
 	if _, err := d.Slices("cpu"); err == nil || !strings.Contains(err.Error(), "vanished") {
 		t.Errorf("Slices = %v, want that the directory has vanished", err)
+	}
+	if _, _, err := ReadSlices(SlicesPath(d.Path(), "io")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "moved or removed") {
+		t.Errorf("ReadSlices = %v, want that the record was moved or removed", err)
+	}
+}
+
+// Root passes permission bits, and a read-only file system takes a mount: the
+// words are looked at by themselves.
+func TestWhatCannotBeWrittenSaysWhatToDo(t *testing.T) {
+	for errno, want := range map[syscall.Errno]string{
+		syscall.EACCES: "make it writable again",
+		syscall.EROFS:  "make it writable again",
+		syscall.ENOSPC: "make room",
+		syscall.EIO:    syscall.EIO.Error(),
+	} {
+		err := explained(&fs.PathError{Op: "open", Path: "x", Err: errno})
+		if !errors.Is(err, errno) || !strings.Contains(err.Error(), want) {
+			t.Errorf("explained(%d) = %v, want %q in it", errno, err, want)
+		}
 	}
 }

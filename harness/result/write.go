@@ -202,6 +202,8 @@ func explained(err error) error {
 	switch err = bare(err); {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		return fmt.Errorf("%w (what was written before stays readable; make room)", err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w (what was written before stays readable; make it writable again)", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: the directory has vanished, and what was written into it is lost with it", err)
 	}

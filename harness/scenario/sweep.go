@@ -28,7 +28,7 @@ type Grid struct {
 	Servers   []Placed      // [NAME=]COMMAND of servers that are not ours
 	Reference Placed        // spec, or a server's name; zero: whoever runs it chooses
 	Alone     bool          // no reference
-	Seed      *uint64       // nil: none is asked for
+	Seed      *uint64       // of the whole sweep, the same in all its grids; nil: none is asked for
 	Budget    time.Duration // of each experiment; 0: none is asked for
 	Precision float64       // of each experiment, a fraction of 1; 0: none is asked for
 	Blocks    int           // of each experiment; 0: none is asked for
@@ -114,16 +114,28 @@ func decodeSweep(name string, b []byte, find func(string) (Scenario, error)) (Sw
 	}
 	sweep := Sweep{File: name}
 	filed, left := names{}, MaxPoints
+	var seed *uint64
+	var seeded Placed // where the file says so first
 	for _, d := range docs {
 		g, err := d.grid(left, find)
 		if err != nil {
 			return Sweep{}, locate(name, err)
+		}
+		switch {
+		case g.Seed == nil:
+		case seed == nil:
+			seed, seeded = g.Seed, d.one("seed")
+		case *g.Seed != *seed:
+			return Sweep{}, locate(name, d.one("seed").wrong(fmt.Errorf("seed %d: a sweep has one seed, and line %d says %d", *g.Seed, seeded.Line, *seed)))
 		}
 		left -= len(g.Points)
 		for i := range g.Points {
 			g.Points[i].Name = filed.unique(g.Points[i].Name)
 		}
 		sweep.Grids = append(sweep.Grids, g)
+	}
+	for i := range sweep.Grids { // also of a grid before the one that names it
+		sweep.Grids[i].Seed = seed
 	}
 	return sweep, nil
 }

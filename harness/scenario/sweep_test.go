@@ -116,7 +116,7 @@ precision: 0.03
 		t.Errorf("grid %+v", g)
 	}
 	g = s.Grids[1]
-	if !g.Alone || g.Question != "" || g.Reference != (Placed{}) || g.Seed != nil || g.Budget != 0 || g.Precision != 0.03 || g.Blocks != 0 || len(g.Servers) != 0 ||
+	if !g.Alone || g.Question != "" || g.Reference != (Placed{}) || g.Seed == nil || *g.Seed != 1<<64-1 || g.Budget != 0 || g.Precision != 0.03 || g.Blocks != 0 || len(g.Servers) != 0 ||
 		!slices.Equal(g.Models, []Placed{at("iterative", 15, 9)}) || g.Points[1].ServerCPUs != (Placed{}) || g.Points[1].From != at("cpu", 14, 20) {
 		t.Errorf("second grid %+v", g)
 	}
@@ -253,6 +253,7 @@ func TestDecodeSweepSaysWhereAndWhatWouldBeRight(t *testing.T) {
 		{"a list without its end", "scenarios: [io\nclients: 3\n", `my.yaml:`},
 		{"a list with a gap", "clients: [1,, 2]\n", `my.yaml:1:13: no YAML: `},
 		{"an open quote", "scenarios: io\n---\nwait: \"5ms", `my.yaml:3:7: no YAML: could not find end`},
+		{"two seeds", "scenarios: io\nseed: 1\n---\nscenarios: cpu\n---\nscenarios: cpu\nseed: 2\n", `my.yaml:7:7: seed 2: a sweep has one seed, and line 2 says 1`},
 		{"keys without end", strings.Repeat("a:\n", 20_000), `my.yaml:101:2: more than 100 keys: want those of a grid`},
 		{"columns in characters", "servers: ['ä={port}', [1]]\nscenarios: io", `my.yaml:1:23: a list in a list`},
 		{"what the parser stumbles over", "clients:\n}", `my.yaml`},
@@ -288,6 +289,19 @@ func TestExamplesInErrorsAreRight(t *testing.T) {
 	s, err := DecodeSweep("my.yaml", []byte(strings.ReplaceAll(example, "//\t", "")))
 	if err != nil || len(s.Grids) != 1 || len(s.Grids[0].Models) != 5 || strings.Join(points(s), " ") != "io-clients-64 io-clients-128" {
 		t.Errorf("%s\nis %+v, %v", example, s, err)
+	}
+}
+
+// A seed that one grid names is that of all: none is played with another.
+func TestOneSeedOfASweep(t *testing.T) {
+	s, err := DecodeSweep("my.yaml", []byte("scenarios: io\n---\nscenarios: cpu\nseed: 7\n---\nscenarios: cpu\nseed: 7\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, g := range s.Grids {
+		if g.Seed == nil || *g.Seed != 7 {
+			t.Errorf("grid %d has seed %v, want 7", i+1, g.Seed)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"slices"
 	"time"
 
 	"workbench/harness/analysis"
@@ -19,9 +20,9 @@ type Forecast struct {
 }
 
 const (
-	// sliceOverhead is what a slice takes beside settling, counting and draining:
-	// messages, the server's coming to rest, the line of the record.
-	sliceOverhead = 5 * time.Millisecond
+	// leastOverhead is what a slice takes at least beside settling, counting and
+	// draining: messages, the server's coming to rest, the line of the record.
+	leastOverhead = 5 * time.Millisecond
 	// roomFor is the share of the budget that the blocks of a verdict are given
 	// room in. A pilot is a single look, and what is foreseen from it is wrong by
 	// some per cent.
@@ -87,11 +88,20 @@ func (t *trial) foreseen(e result.Entry) time.Duration {
 		return took
 	}
 	l := t.lengths(e)
-	d := l.settle + l.count + sliceOverhead
+	d := l.settle + l.count + t.sliceOverhead()
 	if !(t.hangUp && l.drain > longDrain) {
 		d += l.drain
 	}
 	return d
+}
+
+// sliceOverhead is what a slice takes beside settling, counting and draining, as
+// the median pilot had it.
+func (t *trial) sliceOverhead() time.Duration {
+	if len(t.overhead) == 0 {
+		return leastOverhead
+	}
+	return max(leastOverhead, slices.Sorted(slices.Values(t.overhead))[len(t.overhead)/2])
 }
 
 // looksLarge reports whether e is more than 2 × from the reference in its pilot.

@@ -30,13 +30,16 @@ func (t *trial) pilot(ctx context.Context, e result.Entry) error {
 		return nil
 	}
 	held := t.held[e.Label] // which a pilot that hangs up ends
+	begin := time.Now()
 	if err := t.slice(ctx, e, result.PhasePilot, -1, 0, t.exp.Scenario, t.exp.pilotJob()); err != nil {
 		return err
 	}
+	took := time.Since(begin)
 	s := t.last(e, result.PhasePilot)
 	if s == nil {
 		return nil
 	}
+	t.overhead = append(t.overhead, took-time.Duration((float64(s.SettleUs)+s.Load.WindowUs)*float64(time.Microsecond)))
 	if why := unable(t.exp.Scenario, held, *s); why != "" {
 		return t.leaveOutUnable(e, result.PhasePilot, why)
 	}

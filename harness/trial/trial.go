@@ -105,8 +105,9 @@ const stoppedByInterrupt = "interrupt"
 
 // Run plays the plan and returns what was seen. run brings what is known
 // before: name, command, environment; and, where a record is taken up again,
-// the plan's experiments as it has them, of which those that are [Over] are left
-// as they are and the others are begun anew, what was seen of them set aside.
+// its experiments. Those of the plan that are [Over] are left as they are, and
+// the others are begun anew, what was seen of them set aside. What the plan
+// doesn't have stays, after what it has.
 // The record in dir is complete up to the slice at hand whenever the program
 // should die. An error means that the
 // record could not be written, or that nothing could be started; what was
@@ -119,14 +120,8 @@ const stoppedByInterrupt = "interrupt"
 func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watcher) (result.Run, error) {
 	before := process.LookAtHost()
 	stolen := run.Environment.StealUs
-	if len(run.Experiments) != len(plan.Experiments) {
-		run.Experiments = make([]result.Experiment, len(plan.Experiments))
-	}
-	for i, e := range plan.Experiments {
-		if !Over(run.Experiments[i]) {
-			run.Experiments[i] = describe(e, plan.Seed)
-		}
-	}
+	run.Experiments = join(plan, run.Experiments)
+	run.StoppedBy = "" // a kill must not leave the word of the time before
 	if err := dir.WriteRun(run); err != nil {
 		return run, err
 	}
@@ -141,11 +136,14 @@ func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watc
 			ev.Experiment = i
 			w.Progress(ev)
 		}}
+		t.save = func() error {
+			run.Environment.GOMAXPROCS = max(run.Environment.GOMAXPROCS, t.gomaxprocs)
+			run.Environment.StealUs = stolen + process.LookAtHost().Since(before).StealUs
+			return dir.WriteRun(run)
+		}
 		err := t.run(ctx, dir)
-		run.Environment.GOMAXPROCS = max(run.Environment.GOMAXPROCS, t.gomaxprocs)
-		run.Environment.StealUs = stolen + process.LookAtHost().Since(before).StealUs
 		run.StoppedBy = t.out.StoppedBy
-		err = cmp.Or(err, dir.WriteRun(run))
+		err = cmp.Or(err, t.save())
 		w.Done(run, i)
 		if err != nil {
 			return run, err
@@ -157,25 +155,45 @@ func Run(ctx context.Context, plan Plan, run result.Run, dir *result.Dir, w Watc
 	return run, nil
 }
 
+// join is the plan's experiments in its order, those that are over as before has
+// them, and after them what before has and the plan doesn't: what a server can be
+// compared under may have changed since, and nothing measured is dropped for that.
+func join(plan Plan, before []result.Experiment) []result.Experiment {
+	left := slices.Clone(before)
+	var joined []result.Experiment
+	for _, e := range plan.Experiments {
+		x := describe(e, plan.Seed)
+		if i := slices.IndexFunc(left, func(b result.Experiment) bool { return b.Name == e.Name }); i >= 0 {
+			if Over(left[i]) {
+				x = left[i]
+			}
+			left = slices.Delete(left, i, i+1)
+		}
+		joined = append(joined, x)
+	}
+	return append(joined, left...)
+}
+
 // describe is an experiment's part of the record before anything is measured.
 func describe(e Experiment, seed uint64) result.Experiment {
 	return result.Experiment{
-		Name:       e.Name,
-		Scenario:   e.Scenario.Name,
-		Load:       e.Scenario,
-		Flags:      e.Scenario.Flags(),
-		Clients:    e.Scenario.Clients,
-		Rate:       e.Scenario.Rate,
-		Loop:       e.Scenario.Loop,
-		PlanDigest: digest(e.Scenario, seed),
-		Reference:  e.Reference,
-		Grid:       e.Grid,
-		Axes:       e.Axes,
-		ServerCPUs: e.ServerCPUs.String(),
-		LoadCPUs:   e.LoadCPUs.String(),
-		BudgetS:    e.Budget.Seconds(),
-		Precision:  e.Precision,
-		Entries:    e.Entries,
+		Name:        e.Name,
+		Scenario:    e.Scenario.Name,
+		Load:        e.Scenario,
+		Flags:       e.Scenario.Flags(),
+		Clients:     e.Scenario.Clients,
+		Rate:        e.Scenario.Rate,
+		Loop:        e.Scenario.Loop,
+		PlanDigest:  digest(e.Scenario, seed),
+		Reference:   e.Reference,
+		Grid:        e.Grid,
+		Axes:        e.Axes,
+		ServerCPUs:  e.ServerCPUs.String(),
+		LoadCPUs:    e.LoadCPUs.String(),
+		BudgetS:     e.Budget.Seconds(),
+		Precision:   e.Precision,
+		BlocksAsked: e.Blocks,
+		Entries:     e.Entries,
 	}
 }
 
@@ -194,6 +212,7 @@ type trial struct {
 	out  *result.Experiment
 	log  *result.SliceLog
 	tell func(Event)
+	save func() error // writes the run down as it is known so far
 
 	begun      time.Time // when the first block did
 	forecast   *Forecast // once the pilot is over
@@ -204,6 +223,7 @@ type trial struct {
 	slices     []result.Slice
 	round      int                        // over the whole experiment
 	length     map[string]lengths         // by label, from the pilot
+	overhead   []time.Duration            // of the pilot's slices, beside settling and counting
 	startCost  time.Duration              // what it last took to start and warm up a server
 	cost       map[string]time.Duration   // by label: what the last slice took, from settling to idle
 	leftOut    map[string]string          // labels that take no further part, and why
@@ -256,7 +276,7 @@ func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 	if err := t.startBlock(ctx, result.PhasePilot, -1, started); err != nil {
 		return "", err
 	}
-	t.startCost = time.Since(begin)/time.Duration(max(1, len(started))) + warmUp + sliceOverhead
+	t.startCost = time.Since(begin)/time.Duration(max(1, len(started))) + warmUp + leastOverhead
 	for _, e := range t.active() {
 		if err := t.pilot(ctx, e); err != nil {
 			return "", err
@@ -264,6 +284,9 @@ func (t *trial) measure(ctx context.Context) (stoppedBy string, err error) {
 	}
 	t.stopBlock()
 	t.plan()
+	if err := t.save(); err != nil { // rate and plan are in no slice, and a kill may come
+		return "", err
+	}
 	t.begun = time.Now()
 	for block := 0; t.exp.Blocks == 0 || block < t.exp.Blocks; block++ {
 		switch {
@@ -656,11 +679,15 @@ func (t *trial) last(e result.Entry, phase string) *result.Slice {
 	return nil
 }
 
-// keep writes a slice down.
+// keep writes a slice down. What could not be written is no part of any figure:
+// nobody could make that again.
 func (t *trial) keep(s result.Slice) error {
 	s.BoundBy, _ = analysis.SliceBound(*t.out, s)
+	if err := t.log.Append(s); err != nil {
+		return err
+	}
 	t.slices = append(t.slices, s)
-	return t.log.Append(s)
+	return nil
 }
 
 // fail writes down that a model failed, and goes on without it.

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -55,6 +56,9 @@ func farApart(e *Experiment) {
 	e.Scenario.Clients, e.Scenario.Wait = 16, scenario.Constant(10*time.Millisecond)
 }
 
+// unsaved is for who looks at slices alone.
+func unsaved() error { return nil }
+
 // play runs one experiment and returns it with its slices as they are on disk.
 func play(ctx context.Context, t *testing.T, e Experiment, watch func(*trial, Event)) (result.Experiment, []result.Slice, error) {
 	t.Helper()
@@ -65,7 +69,7 @@ func play(ctx context.Context, t *testing.T, e Experiment, watch func(*trial, Ev
 	defer dir.Close()
 	setup := Setup{Seed: 7, Engine: "net", SpinPerUs: 1}
 	out := describe(e, setup.Seed)
-	tr := &trial{Setup: setup, exp: e, out: &out}
+	tr := &trial{Setup: setup, exp: e, out: &out, save: unsaved}
 	tr.tell = func(ev Event) {
 		if watch != nil {
 			watch(tr, ev)
@@ -494,5 +498,85 @@ func TestARecordIsTakenUpAgain(t *testing.T) {
 	}
 	if cut, err := filepath.Glob(filepath.Join(dir.Path(), "cut", "second-1*")); err != nil || len(cut) != 1 {
 		t.Errorf("what the interrupt left is in %v, want it kept in cut/", cut)
+	}
+}
+
+// What a probe finds out about servers may differ from what it found before: an
+// experiment that is over stays so, whatever else the plan has now.
+func TestFinishedExperimentsOutliveAnotherPlan(t *testing.T) {
+	plan := Plan{Setup: Setup{Seed: 1}}
+	for _, name := range []string{"new", "finished", "cut"} {
+		e := small(t, "goroutine")
+		e.Name = name
+		plan.Experiments = append(plan.Experiments, e)
+	}
+	joined := join(plan, []result.Experiment{
+		{Name: "cut", StoppedBy: stoppedByInterrupt, Rounds: 7},
+		{Name: "gone", StoppedBy: "budget", Rounds: 8},
+		{Name: "finished", StoppedBy: "precision", Rounds: 9},
+	})
+	var got []string
+	for _, e := range joined {
+		got = append(got, fmt.Sprintf("%s %d %s", e.Name, e.Rounds, e.StoppedBy))
+	}
+	if diff := cmp.Diff([]string{"new 0 ", "finished 9 precision", "cut 0 ", "gone 8 budget"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A figure that is in no slice on the disk could never be made again.
+func TestFiguresAreOfWhatIsOnTheDisk(t *testing.T) {
+	parent := t.TempDir()
+	dir, err := result.Create(parent, "test", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	e := small(t, "goroutine")
+	out := describe(e, 1)
+	tr := &trial{Setup: Setup{Seed: 1, Engine: "net", SpinPerUs: 1}, exp: e, out: &out, save: unsaved}
+	var kept string // what the record held before its file went out of its place
+	tr.tell = func(Event) {
+		if name := result.SlicesPath(dir.Path(), e.Name); tr.round == 1 && kept == "" {
+			kept = filepath.Join(parent, e.Name+".jsonl")
+			if err := os.Rename(name, kept); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := tr.run(t.Context(), dir); err == nil {
+		t.Fatal("slices went nowhere, and nobody said so")
+	}
+	if out.Cells[0].Slices != 1 {
+		t.Errorf("figures of %d slices, want those of the one that was kept", out.Cells[0].Slices)
+	}
+}
+
+// A kill in the middle must leave what no slice tells: the rate that a capacity
+// made, the plan's digest, and the rounds of a block.
+func TestWhatThePilotSettledOutlivesAKill(t *testing.T) {
+	dir, err := result.Create(t.TempDir(), "test", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	plan := Plan{Setup{Seed: 1, Engine: "net", SpinPerUs: 1}, []Experiment{small(t, "goroutine")}}
+	plan.Experiments[0].Blocks = 1
+	var seen *result.Run // at the first slice of the first block
+	_, err = Run(t.Context(), plan, result.Run{Schema: result.RunSchema}, dir, Watcher{func(ev Event) {
+		if ev.Block == 0 || seen != nil {
+			return
+		}
+		run, err := result.ReadRun(dir.Path())
+		if err != nil {
+			t.Error(err)
+		}
+		seen = &run
+	}, func(result.Run, int) {}})
+	if err != nil || seen == nil {
+		t.Fatal(err, seen)
+	}
+	if e := seen.Experiments[0]; e.RoundsPerBlock != 2 || e.PlanDigest == "" || e.StoppedBy != "" || seen.Environment.GOMAXPROCS == 0 {
+		t.Errorf("in the middle run.json holds %d rounds per block, digest %q, stopped by %q, GOMAXPROCS %d", e.RoundsPerBlock, e.PlanDigest, e.StoppedBy, seen.Environment.GOMAXPROCS)
 	}
 }
