@@ -11,6 +11,7 @@ type Host struct {
 	at          time.Time
 	cpus        int           // those looked at
 	unused      time.Duration // time that these were idle, or not ours: stolen
+	exact       bool          // unused is told to the microsecond, but for what was stolen
 	steal       time.Duration // of all CPUs
 	overflows   int64
 	drops       int64
@@ -39,12 +40,12 @@ func (h Host) Since(before Host) result.Host {
 //
 // It is made of time that went by and wasn't idle: the kernel knows that to the
 // microsecond, while who used a CPU it asks at every tick only (on most systems
-// 4 ms). Both are told in units of 10 ms for each CPU. Of a single slice a
-// figure below some 20 ms is therefore no news; over a round or more the error
-// stays what it is.
+// 4 ms). Where nothing tells it but /proc/stat, in units of 10 ms for each CPU, a
+// figure below some 20 ms is no news of a single slice; over a round or more the
+// error stays what it is.
 func (h Host) SinceWith(before Host, ours time.Duration) result.Host {
 	r := h.Since(before)
-	if h.cpus == 0 || h.cpus != before.cpus {
+	if h.cpus == 0 || h.cpus != before.cpus || h.exact != before.exact {
 		return r
 	}
 	used := h.at.Sub(before.at)*time.Duration(h.cpus) - (h.unused - before.unused)

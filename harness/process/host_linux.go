@@ -2,6 +2,9 @@ package process
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -16,8 +19,11 @@ const tick = 10 * time.Millisecond
 // clients run on; none stands for all that there are.
 func LookAtHostOn(cpus CPUs) Host {
 	stat, _ := os.ReadFile("/proc/stat")
-	h := parseHost(stat, cpus)
+	h, stolen := parseHost(stat, cpus)
 	h.at = time.Now()
+	if idle, ok := idleTime(stolen); ok {
+		h.unused, h.exact = idle, true
+	}
 	netstat, _ := os.ReadFile("/proc/net/netstat")
 	h.overflows = counter(netstat, "TcpExt:", "ListenOverflows")
 	h.drops = counter(netstat, "TcpExt:", "ListenDrops")
@@ -26,9 +32,45 @@ func LookAtHostOn(cpus CPUs) Host {
 	return h
 }
 
+// idleTime is how long CPUs have been idle, or stolen, all together. The kernel
+// adds up to the microsecond how long a CPU was in each state of idleness, but
+// only when it leaves one: so each is looked at from itself, awake. It is false
+// where the kernel doesn't tell, or a CPU can't be had.
+func idleTime(stolen map[int]time.Duration) (sum time.Duration, ok bool) {
+	for cpu, steal := range stolen {
+		sum += steal
+		err := onCPUs(CPUs{cpu}, func() error {
+			for state := range mostIdleStates {
+				b, err := os.ReadFile(fmt.Sprintf("/sys/devices/system/cpu/cpu%d/cpuidle/state%d/time", cpu, state))
+				switch {
+				case errors.Is(err, fs.ErrNotExist) && state > 0:
+					return nil
+				case err != nil:
+					return err
+				}
+				us, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64)
+				if err != nil {
+					return err
+				}
+				sum += time.Duration(us) * time.Microsecond
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, false
+		}
+	}
+	return sum, len(stolen) > 0
+}
+
+// mostIdleStates is how many a CPU may have: the kernel's CPUIDLE_STATE_MAX.
+const mostIdleStates = 10
+
 // parseHost reads /proc/stat: lines of "cpuN user nice system idle iowait irq
-// softirq steal ...", in ticks, that of all CPUs first.
-func parseHost(stat []byte, cpus CPUs) (h Host) {
+// softirq steal ...", in ticks, that of all CPUs first. stolen is from each CPU
+// that is looked at.
+func parseHost(stat []byte, cpus CPUs) (h Host, stolen map[int]time.Duration) {
+	stolen = map[int]time.Duration{}
 	for line := range bytes.Lines(stat) {
 		f := bytes.Fields(line)
 		if len(f) < 9 || !bytes.HasPrefix(f[0], []byte("cpu")) {
@@ -42,10 +84,11 @@ func parseHost(stat []byte, cpus CPUs) (h Host) {
 		}
 		if n, err := strconv.Atoi(name); err == nil && (len(cpus) == 0 || slices.Contains(cpus, n)) {
 			h.cpus++
+			stolen[n] = ticks(8)
 			h.unused += ticks(4) + ticks(5) + ticks(8)
 		}
 	}
-	return h
+	return h, stolen
 }
 
 // counter finds a number in a file of pairs of lines, names above values.

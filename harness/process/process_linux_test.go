@@ -200,7 +200,7 @@ func TestTheHostIsReadOnOurCPUs(t *testing.T) {
 		{"those that servers and clients run on; steal is of all", CPUs{0, 2}, Host{cpus: 2, unused: 2360 * time.Millisecond, steal: 90 * time.Millisecond}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := parseHost([]byte(stat), tt.cpus); got != tt.want {
+			if got, _ := parseHost([]byte(stat), tt.cpus); got != tt.want {
 				t.Errorf("%+v, want %+v", got, tt.want)
 			}
 		})

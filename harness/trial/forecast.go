@@ -6,6 +6,7 @@ import (
 
 	"workbench/harness/analysis"
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 )
 
 // A Forecast is how an experiment will go, as far as its pilot tells.
@@ -49,6 +50,9 @@ func (t *trial) plan() {
 		f.Rounds--
 	}
 	t.hangUp = f.Rounds == 1
+	if f.Rounds == 1 {
+		t.shortenSettling(enough, room)
+	}
 	for f.Blocks < mostForecast && (t.exp.Blocks == 0 || f.Blocks < t.exp.Blocks) && (f.Blocks == 0 || t.foresee(f.Blocks+1, f.Rounds) <= t.exp.Budget) {
 		f.Blocks++
 	}
@@ -65,6 +69,24 @@ func (t *trial) plan() {
 	t.forecast = &f
 	t.out.RoundsPerBlock = f.Rounds
 	t.progress("plan", false)
+}
+
+// shortenSettling has slices settle for no longer than ten blocks have room for,
+// if that makes room for them: of a model that is slow and serves one connection
+// to its end before the next, not every client will have had its turn by then,
+// which is said where it is so, and the same for all that it is compared with.
+func (t *trial) shortenSettling(blocks int, room time.Duration) {
+	least := max(pilotSettle, t.exp.Scenario.Slow.Over())
+	if t.exp.Scenario.Loop != scenario.LoopClosed {
+		return // its settling fills the server as arrivals do
+	}
+	for most := longestSettle; most > least && t.foresee(blocks, 1) > room; {
+		most = max(least, most*4/5)
+		t.settleAtMost = most
+	}
+	if t.foresee(blocks, 1) > room {
+		t.settleAtMost = 0 // it is a quick look in any case
+	}
 }
 
 // foresee is how long so many blocks of so many rounds take. Models that look

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 )
 
 // piloted is a trial whose pilot is over: entries a (the reference) and b, and
@@ -60,6 +61,31 @@ func TestThePlanMakesRoomForAVerdict(t *testing.T) {
 			}
 			if tr.out.RoundsPerBlock != tt.want.Rounds {
 				t.Errorf("the record says %d rounds", tr.out.RoundsPerBlock)
+			}
+		})
+	}
+}
+
+// Room is made by settling for less, too, but not for less than a pilot does.
+func TestRoomIsMadeByShorterSettling(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		budget, settle time.Duration
+		blocks         int
+		want           time.Duration // of settling
+	}{
+		{"there is room", 40 * time.Second, 2 * time.Second, 15, 2 * time.Second},
+		{"there is, if it settles for less", 20 * time.Second, 2 * time.Second, 11, 1310720 * time.Microsecond},
+		{"there is none: then it settles as it should", 2 * time.Second, 2 * time.Second, 1, 2 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := Experiment{Entries: entries("a"), Reference: "a", Budget: tt.budget, Rounds: 4, Scenario: scenario.Scenario{Loop: scenario.LoopClosed, Clients: 64}}
+			tr := piloted(e, map[string]time.Duration{})
+			tr.startCost = 0
+			tr.length["a"] = lengths{settle: tt.settle, count: 100 * time.Millisecond}
+			tr.plan()
+			if got := tr.lengths(e.Entries[0]).settle; got != tt.want || tr.forecast.Rounds != 1 || tr.forecast.Blocks < tt.blocks {
+				t.Errorf("it settles for %v in %d blocks of %d rounds, want %v in %d of one", got, tr.forecast.Blocks, tr.forecast.Rounds, tt.want, tt.blocks)
 			}
 		})
 	}

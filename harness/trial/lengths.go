@@ -139,6 +139,9 @@ const responses = 4
 // where the pilot's slice was lost with the clients.
 func (t *trial) lengths(e result.Entry) lengths {
 	if l, ok := t.length[e.Label]; ok {
+		if t.settleAtMost > 0 {
+			l.settle = min(l.settle, t.settleAtMost)
+		}
 		return l
 	}
 	if cycle := t.exp.Scenario.Cycle.Length(); cycle > 0 {

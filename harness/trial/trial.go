@@ -214,26 +214,27 @@ type trial struct {
 	tell func(Event)
 	save func() error // writes the run down as it is known so far
 
-	begun      time.Time // when the first block did
-	forecast   *Forecast // once the pilot is over
-	narrow     *analysis.Narrowing
-	hangUp     bool // slices of models that drain for long end with their windows
-	starts     int  // of servers, so far
-	blocks     int  // begun
-	slices     []result.Slice
-	round      int                        // over the whole experiment
-	length     map[string]lengths         // by label, from the pilot
-	overhead   []time.Duration            // of the pilot's slices, beside settling and counting
-	startCost  time.Duration              // what it last took to start and warm up a server
-	cost       map[string]time.Duration   // by label: what the last slice took, from settling to idle
-	leftOut    map[string]string          // labels that take no further part, and why
-	servers    map[string]*process.Server // of the block at hand
-	plain      map[string]int64           // by label: length of a server's answers that is not ours; -1: any
-	busy       map[string]int             // by label: times in a row that a slice could not begin
-	held       map[string]result.Held     // by label: connections that are held for the block at hand
-	clients    *process.Clients
-	clientLoss int // times that the clients' process was lost
-	gomaxprocs int
+	begun        time.Time // when the first block did
+	forecast     *Forecast // once the pilot is over
+	narrow       *analysis.Narrowing
+	settleAtMost time.Duration // of slices, to make room for blocks; 0 for as long as the pilot says
+	hangUp       bool          // slices of models that drain for long end with their windows
+	starts       int           // of servers, so far
+	blocks       int           // begun
+	slices       []result.Slice
+	round        int                        // over the whole experiment
+	length       map[string]lengths         // by label, from the pilot
+	overhead     []time.Duration            // of the pilot's slices, beside settling and counting
+	startCost    time.Duration              // what it last took to start and warm up a server
+	cost         map[string]time.Duration   // by label: what the last slice took, from settling to idle
+	leftOut      map[string]string          // labels that take no further part, and why
+	servers      map[string]*process.Server // of the block at hand
+	plain        map[string]int64           // by label: length of a server's answers that is not ours; -1: any
+	busy         map[string]int             // by label: times in a row that a slice could not begin
+	held         map[string]result.Held     // by label: connections that are held for the block at hand
+	clients      *process.Clients
+	clientLoss   int // times that the clients' process was lost
+	gomaxprocs   int
 }
 
 // run plays the experiment and fills in t.out. An error means that the record
