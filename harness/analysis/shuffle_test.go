@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -61,8 +62,14 @@ func holdShuffles(t *testing.T, exp result.Experiment, taken []result.Slice) {
 	n := shuffles / fewer
 	found := shuffle(exp, taken, n)
 	t.Logf("a false verdict in %d of %d shuffles of %d entries in %d blocks", found, n, len(exp.Entries), exp.Blocks)
-	if float64(found) > 0.05*float64(n) {
-		t.Errorf("a false verdict in %d of %d shuffles, want at most 5 %%", found, n)
+	most := 0.05 * float64(n)
+	if n < shuffles {
+		// Of so few a share of 5 % or less comes out above 5 % half the time. Without
+		// the race detector all are drawn, and the bar is what it says.
+		most += 3 * math.Sqrt(0.05*0.95*float64(n))
+	}
+	if float64(found) > most {
+		t.Errorf("a false verdict in %d of %d shuffles, want at most %.1f", found, n, most)
 	}
 }
 
