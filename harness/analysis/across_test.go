@@ -333,11 +333,7 @@ func TestEnvironmentsDiffer(t *testing.T) {
 	if got := EnvironmentsDiffer(a, b); len(got) != 1 || got[0].String() != "revision: abc with changes not committed → abc with changes not committed, perhaps others" {
 		t.Errorf("%v: want it said that two builds with changes may be two", got)
 	}
-	var every []Difference
-	for _, d := range EnvironmentsDiffer(result.Environment{}, a) {
-		every = append(every, d)
-	}
-	if len(every) != 15 {
+	if every := EnvironmentsDiffer(result.Environment{}, a); len(every) != 15 {
 		t.Errorf("%d of 15 facts told apart: %v", len(every), every)
 	}
 }
