@@ -44,7 +44,7 @@ func parseStat(b []byte) (p proc, ok bool) {
 		return proc{}, false
 	}
 	f := bytes.Fields(b[i+1:])
-	if len(f) < 20 {
+	if len(f) < 20 || f[0][0] == 0 { // a state is a letter
 		return proc{}, false
 	}
 	return proc{
