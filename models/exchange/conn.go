@@ -57,7 +57,7 @@ func newConn(x *Exchange) *Conn {
 	if x.opts.Conversation == HTTP {
 		c.date = func() []byte {
 			c.dated = time.Now() // write needs it too, and asking twice is a cost to see
-			return x.dateHeader(c.dated)
+			return x.dateHeader(c.dated.Unix())
 		}
 	}
 	return c
@@ -84,7 +84,7 @@ func (x *Exchange) Hold(ctx context.Context, c *Conn) { x.HoldBy(ctx, -1, c) }
 func (x *Exchange) HoldBy(ctx context.Context, worker int, c *Conn) {
 	x.stopWith(ctx)
 	c.worker = worker
-	x.holds(c)
+	x.holds(c.id, worker)
 	defer c.close(true)
 	if c.converse() == CloseLingering {
 		c.linger()
@@ -309,7 +309,7 @@ func (c *Conn) linger() {
 // close closes the connection and gives c back.
 func (c *Conn) close(held bool) {
 	_ = c.nc.Close()
-	c.x.closed(c, held)
+	c.x.closed(c, c.worker, held)
 	c.moment(Moment{Event: Closed})
 	c.nc = nil
 	clear(c.parts)

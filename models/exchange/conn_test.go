@@ -684,7 +684,7 @@ func TestStats(t *testing.T) {
 		})
 		want := Stats{
 			At: time.Now(), Accepted: 3, Open: 3, OpenPeak: 3, Held: 2, HeldPeak: 2, WaitingPeak: 1, Requests: 1, HeldTime: second,
-			Limit: Limit{"workers", 2, 3}, Workers: []Worker{{Holds: 1}, {Holds: 2}},
+			Limit: Limit{Name: "workers", Held: 2, Open: 3}, Workers: []Worker{{Holds: 1}, {Holds: 2}},
 		}
 		if diff := cmp.Diff(want, b.x.Stats()); diff != "" {
 			t.Errorf("after 1s (-want +got):\n%s", diff)
@@ -703,7 +703,7 @@ func TestStats(t *testing.T) {
 		// for 2 s so far.
 		want = Stats{
 			At: time.Now(), Accepted: 3, Open: 1, OpenPeak: 3, Held: 1, HeldPeak: 2, WaitingPeak: 1, Requests: 2, HeldTime: 6 * second,
-			Limit: Limit{"workers", 2, 3}, Workers: []Worker{{Served: 1}, {Holds: 3, Served: 1}},
+			Limit: Limit{Name: "workers", Held: 2, Open: 3}, Workers: []Worker{{Served: 1}, {Holds: 3, Served: 1}},
 		}
 		if diff := cmp.Diff(want, b.x.Stats()); diff != "" {
 			t.Errorf("after 4s (-want +got):\n%s", diff)
@@ -734,12 +734,12 @@ func TestConnsAreUsedAgain(t *testing.T) {
 				client := &client{bench: b, end: c, server: server, r: bufio.NewReader(c)}
 				client.send(s)
 				_ = c.CloseWrite()
-				conn.x.holds(conn)
+				conn.x.holds(conn.id, conn.worker)
 				if conn.converse() == CloseLingering {
 					conn.linger()
 				}
 				_ = server.Close()
-				b.x.closed(conn, true)
+				b.x.closed(conn, -1, true)
 				if s != before {
 					if got := client.answer(); got != "200 14" {
 						t.Errorf("row %d: after %.40q a request is answered %q", i, before, got)

@@ -21,8 +21,13 @@ type Stats struct {
 	AcceptBackoffs int64         // times that accept found no descriptor and waited
 	Timeouts       int64         // connections that lost their place for being slow
 	HeldTime       time.Duration // sum over connections of the time they were held
+	AtWork         int64         // requests whose work is being done, of models that bound them (Limit.Work)
+	AtWorkPeak     int64         // the most at once
+	WorkTime       time.Duration // sum over these requests of the time that their work took
 	Limit          Limit         // as declared
 	Workers        []Worker      // as declared
+	Queues         []QueueLength // as declared
+	Spread         Spread        // as declared
 }
 
 // A Limit is a bound that a model keeps; models without one declare none.
@@ -30,6 +35,7 @@ type Limit struct {
 	Name string // what is bounded: "workers", "goroutines", "one at a time"
 	Held int64  // connections held at once; 0 for no limit
 	Open int64  // connections accepted and not closed at once, those that are turned away, or about to be, aside; 0 for no limit
+	Work int64  // requests at work at once; 0 for no limit
 }
 
 // A Worker is one of the workers that a model declared.
@@ -54,6 +60,12 @@ type counters struct {
 	heldAt   int64 // ns since epoch
 	limit    Limit
 	workers  []Worker
+	work     gauge // requests at work
+	workArea int64 // ∫ work dt until workAt, ns
+	workAt   int64 // ns since epoch
+	queues   []*Queue
+	spread   string         // what connections are spread over
+	taken    []atomic.Int64 // by each part of it
 
 	requests atomic.Int64
 	panics   atomic.Int64
@@ -83,12 +95,66 @@ func (x *Exchange) Declare(l Limit) {
 	}
 }
 
+// A Queue is a queue inside of a model, such as that between two stages, whose
+// length is to be seen. What waits in the listener's backlog, and connections
+// that wait to be held, are counted without one.
+type Queue struct {
+	name      string
+	now, most atomic.Int64
+}
+
+// Queue declares a queue of that name. A model calls it at the beginning of
+// Serve.
+func (x *Exchange) Queue(name string) *Queue {
+	q := &Queue{name: name}
+	x.mu.Lock()
+	x.queues = append(x.queues, q)
+	x.mu.Unlock()
+	return q
+}
+
+// Enters counts what enters the queue. It must be called before whoever takes
+// it can call Leaves.
+func (q *Queue) Enters() {
+	now := q.now.Add(1)
+	for most := q.most.Load(); now > most && !q.most.CompareAndSwap(most, now); most = q.most.Load() {
+	}
+}
+
+// Leaves counts what leaves it.
+func (q *Queue) Leaves() { q.now.Add(-1) }
+
+// A QueueLength is how long a queue is, and how long it was at most.
+type QueueLength struct {
+	Name      string
+	Now, Peak int64
+}
+
+// A Spread is how connections came out spread over parts of a model that don't
+// help each other, such as listeners of their own: with some chance unevenly.
+type Spread struct {
+	Name  string  // of the parts, in the plural: "shards", "loops"; "" for no such parts
+	Taken []int64 // connections that each has taken
+}
+
+// SpreadOver declares that connections are spread over n parts. A model calls it
+// at the beginning of Serve.
+func (x *Exchange) SpreadOver(name string, n int) {
+	x.mu.Lock()
+	x.spread, x.taken = name, make([]atomic.Int64, n)
+	x.mu.Unlock()
+}
+
+// TakenBy counts a connection that a part has taken.
+func (x *Exchange) TakenBy(part int) { x.taken[part].Add(1) }
+
 // Stats returns the counts so far.
 func (x *Exchange) Stats() Stats {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.heldChanges()
-	return Stats{
+	x.workChanges()
+	st := Stats{
 		At:             x.epoch.Add(time.Duration(x.heldAt)),
 		Accepted:       x.accepted,
 		Open:           x.open.now,
@@ -102,9 +168,20 @@ func (x *Exchange) Stats() Stats {
 		AcceptBackoffs: x.backoffs.Load(),
 		Timeouts:       x.timeouts.Load(),
 		HeldTime:       time.Duration(x.heldArea),
+		AtWork:         x.work.now,
+		AtWorkPeak:     x.work.most,
+		WorkTime:       time.Duration(x.workArea),
 		Limit:          x.limit,
 		Workers:        append([]Worker(nil), x.workers...),
+		Spread:         Spread{Name: x.spread},
 	}
+	for _, q := range x.queues {
+		st.Queues = append(st.Queues, QueueLength{q.name, q.now.Load(), q.most.Load()})
+	}
+	for i := range x.taken {
+		st.Spread.Taken = append(st.Spread.Taken, x.taken[i].Load())
+	}
+	return st
 }
 
 // ResetPeaks lets the peaks begin anew, from what is open and held now.
@@ -113,6 +190,10 @@ func (x *Exchange) ResetPeaks() {
 	defer x.mu.Unlock()
 	x.open.most, x.held.most = x.open.now, x.held.now
 	x.waiting = x.open.now - x.held.now - x.turning
+	x.work.most = x.work.now
+	for _, q := range x.queues {
+		q.most.Store(q.now.Load())
+	}
 }
 
 // heldChanges is called, under the lock, before the held connections change.
@@ -122,24 +203,35 @@ func (x *Exchange) heldChanges() {
 	x.heldAt = now
 }
 
-// opened counts a connection that was accepted, and numbers it.
-func (x *Exchange) opened(c *Conn) {
+// workChanges is called, under the lock, before the requests at work change.
+func (x *Exchange) workChanges() {
+	now := int64(time.Since(x.epoch))
+	x.workArea += x.work.now * (now - x.workAt)
+	x.workAt = now
+}
+
+// opened counts a connection that was accepted, and numbers it. c is nil for one
+// whose driver keeps its own.
+func (x *Exchange) opened(c *Conn) (id uint64) {
 	x.mu.Lock()
 	x.accepted++
-	c.id = uint64(x.accepted)
-	x.all[c] = struct{}{}
+	id = uint64(x.accepted)
+	if c != nil {
+		x.all[c] = struct{}{}
+	}
 	x.open.inc()
 	x.waiting = max(x.waiting, x.open.now-x.held.now-x.turning)
 	x.mu.Unlock()
+	return id
 }
 
 // holds counts a connection whose conversation begins.
-func (x *Exchange) holds(c *Conn) {
+func (x *Exchange) holds(id uint64, worker int) {
 	x.mu.Lock()
 	x.heldChanges()
 	x.held.inc()
-	if c.worker >= 0 {
-		x.workers[c.worker].Holds = c.id
+	if worker >= 0 {
+		x.workers[worker].Holds = id
 	}
 	x.mu.Unlock()
 }
@@ -153,10 +245,13 @@ func (x *Exchange) turns() {
 	x.mu.Unlock()
 }
 
-// closed counts a connection that was held, or turned away.
-func (x *Exchange) closed(c *Conn, held bool) {
+// closed counts a connection that was held, or turned away. c is nil for one
+// whose driver keeps its own.
+func (x *Exchange) closed(c *Conn, worker int, held bool) {
 	x.mu.Lock()
-	delete(x.all, c)
+	if c != nil {
+		delete(x.all, c)
+	}
 	x.open.dec()
 	if held {
 		x.heldChanges()
@@ -164,9 +259,29 @@ func (x *Exchange) closed(c *Conn, held bool) {
 	} else {
 		x.turning--
 	}
-	if c.worker >= 0 {
-		x.workers[c.worker].Holds = 0
-		x.workers[c.worker].Served++
+	if worker >= 0 {
+		x.workers[worker].Holds = 0
+		x.workers[worker].Served++
+	}
+	x.mu.Unlock()
+}
+
+// worksOn counts a request whose work begins, if the model bounds them.
+func (x *Exchange) worksOn() {
+	x.mu.Lock()
+	if x.limit.Work > 0 {
+		x.workChanges()
+		x.work.inc()
+	}
+	x.mu.Unlock()
+}
+
+// worksOff counts a request whose work ends.
+func (x *Exchange) worksOff() {
+	x.mu.Lock()
+	if x.limit.Work > 0 {
+		x.workChanges()
+		x.work.dec()
 	}
 	x.mu.Unlock()
 }

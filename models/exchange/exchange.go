@@ -169,6 +169,15 @@ func (x *Exchange) stopWith(ctx context.Context) {
 	x.watch.Do(func() { context.AfterFunc(ctx, x.stop) })
 }
 
+// Stopping reports whether the exchange is stopping, since ctx is done or the
+// listener failed. It is for drivers of talks, which have to be told.
+func (x *Exchange) Stopping(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		x.stop() // others may do so too; it returns when it is done
+	}
+	return x.stopping.Load()
+}
+
 // stop ends every wait for a request's bytes at once, and everything else when
 // the grace is over.
 func (x *Exchange) stop() { x.stopped.Do(x.stopNow) }
@@ -212,11 +221,11 @@ type dateLine struct {
 	line   []byte
 }
 
-// dateHeader returns the Date line for now.
-func (x *Exchange) dateHeader(now time.Time) []byte {
+// dateHeader returns the Date line of a second, counted from 1970.
+func (x *Exchange) dateHeader(second int64) []byte {
 	d := x.date.Load()
-	if s := now.Unix(); d == nil || d.second != s {
-		d = &dateLine{s, now.UTC().AppendFormat(nil, "Date: Mon, 02 Jan 2006 15:04:05 GMT\r\n")}
+	if d == nil || d.second != second {
+		d = &dateLine{second, time.Unix(second, 0).UTC().AppendFormat(nil, "Date: Mon, 02 Jan 2006 15:04:05 GMT\r\n")}
 		x.date.Store(d)
 	}
 	return d.line

@@ -252,13 +252,24 @@ func (m *Machine) refuseNothing() (Action, bool) {
 
 // more keeps what was not consumed, in our own memory, and asks for more.
 func (m *Machine) more() (Action, bool) {
+	m.keep()
+	return NeedMore, false
+}
+
+// keep has what was fed and not consumed lie in our own memory.
+func (m *Machine) keep() {
 	// Unless part is empty, in is its end (see Feed): of the same length it is
 	// part itself, as with each further piece of a head, and stays where it is.
 	if len(m.in) != len(m.part) {
 		m.part = append(m.part[:0], m.in...)
 		m.in = m.part
 	}
-	return NeedMore, false
+}
+
+// blank reports whether the machine remembers nothing of any request: one that
+// was reset, and told the phase, does as well.
+func (m *Machine) blank() bool {
+	return m.state == stateHead && len(m.in) == 0 && !m.eof && !m.late && !m.stop
 }
 
 func (m *Machine) readBody() (act Action, ok bool) {

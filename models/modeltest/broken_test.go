@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"workbench/models/exchange"
@@ -37,7 +38,7 @@ func acceptByHand(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange
 			wg.Go(func() { each(serving, nc) })
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, net.ErrClosed) || !failed(err):
+		case errors.Is(err, net.ErrClosed), errors.Is(err, syscall.EINVAL), !failed(err): // closed, or shut down
 			return err
 		}
 	}

@@ -135,7 +135,7 @@ var broken = []row{
 	},
 	{
 		is: "a model that takes a fault for a stop", subject: Subject{New: newServe(deafToFaults)},
-		caughtBy: "a listener's fault ends Serve", says: "the listener of an idle server was closed under it, without a stop, and Serve returned nil",
+		caughtBy: "a listener's fault ends Serve", says: "the listener of an idle server failed under it, without a stop, and Serve returned nil",
 		passes: append([]string{"stop answers what was read"}, some...),
 	},
 }

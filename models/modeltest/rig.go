@@ -99,6 +99,7 @@ type server struct {
 	ln       *net.TCPListener
 	addr     string
 	cancel   context.CancelFunc
+	spoil    func() error  // makes the listener fail; of servers that were started to see it
 	stopped  time.Time     // when the stop was asked for
 	returned chan struct{} // closed when Serve has returned
 	err      error         // what it returned
@@ -112,13 +113,35 @@ func (r *rig) start(o exchange.Options, also ...func(exchange.Moment)) (*server,
 	return r.startIn(r.ctx, o, also...)
 }
 
-func (r *rig) startIn(ctx context.Context, o exchange.Options, also ...func(exchange.Moment)) (*server, error) {
-	x, err := exchange.New(o)
+// startFragile is start of a server whose listener can be made to fail.
+func (r *rig) startFragile(o exchange.Options) (*server, error) {
+	ln, err := models.Listen(r.ctx, "127.0.0.1:0", 0)
 	if err != nil {
 		return nil, err
 	}
+	spoil, err := spoiler(ln)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.startOn(r.ctx, ln, o)
+	if err == nil {
+		s.spoil = spoil
+	}
+	return s, err
+}
+
+func (r *rig) startIn(ctx context.Context, o exchange.Options, also ...func(exchange.Moment)) (*server, error) {
 	ln, err := models.Listen(r.ctx, "127.0.0.1:0", 0)
 	if err != nil {
+		return nil, err
+	}
+	return r.startOn(ctx, ln, o, also...)
+}
+
+func (r *rig) startOn(ctx context.Context, ln *net.TCPListener, o exchange.Options, also ...func(exchange.Moment)) (*server, error) {
+	x, err := exchange.New(o)
+	if err != nil {
+		_ = ln.Close()
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)

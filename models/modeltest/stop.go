@@ -350,14 +350,14 @@ func stopIdle(r *rig) error {
 	return nil
 }
 
-// What a server may be at when its listener is closed under it.
+// What a server may be at when its listener fails.
 const (
 	idleServer   = "an idle server"
 	silentClient = "a server with a silent client"
 	askingClient = "a server with a client that goes on asking"
 )
 
-// listenerFault closes the listener under the model, which may have a client
+// listenerFault has the listener fail under the model, which may have a client
 // that is silent, or one that would keep it busy for ever.
 func listenerFault(r *rig) error {
 	situations := []string{idleServer, silentClient, askingClient}
@@ -373,7 +373,7 @@ func listenerFault(r *rig) error {
 }
 
 func (r *rig) losesListener(with string) error {
-	s, err := r.start(r.hurried(idleTimeout))
+	s, err := r.startFragile(r.hurried(idleTimeout))
 	if err != nil {
 		return err
 	}
@@ -399,14 +399,14 @@ func (r *rig) losesListener(with string) error {
 			c.close()
 		}()
 	}
-	if err := s.ln.Close(); err != nil {
+	if err := s.spoil(); err != nil {
 		return err
 	}
 	if !s.ended(s.Patience) {
-		return fmt.Errorf("%v after the listener of %s was closed under it, Serve has not returned", s.Patience, with)
+		return fmt.Errorf("%v after the listener of %s failed under it, Serve has not returned", s.Patience, with)
 	}
 	if s.err == nil {
-		return fmt.Errorf("the listener of %s was closed under it, without a stop, and Serve returned nil", with)
+		return fmt.Errorf("the listener of %s failed under it, without a stop, and Serve returned nil", with)
 	}
 	return nil
 }
