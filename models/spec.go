@@ -102,6 +102,14 @@ func (s Spec) Has(name string) bool {
 	return slices.ContainsFunc(s.params, func(p Param) bool { return p.Name == name })
 }
 
+// Bounds are the limits that the parameters promise.
+func (s Spec) Bounds() Bounds {
+	if m, ok := Find(s.Model); ok && m.bounds != nil {
+		return m.bounds(s)
+	}
+	return Bounds{}
+}
+
 // Parse reads a spec, such as "pool:workers=64,queue=128". An unknown model or
 // parameter, a value out of bounds and a parameter given twice are errors that
 // say what would be right.

@@ -97,3 +97,37 @@ func setOption(fd, level, option int) unix.Errno {
 	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option), uintptr(unsafe.Pointer(&on)), 4, 0)
 	return errno
 }
+
+// Accept takes a connection from a listening socket, non-blocking and not to be
+// inherited; EAGAIN where none waits. What else the socket is set to it has from
+// the listener.
+func Accept(listener int) (fd int, errno unix.Errno) {
+	r, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	return int(r), errno
+}
+
+// SendParts sends several pieces of memory as one, as far as there is room;
+// EAGAIN where there is none. It takes up to MostParts of them, none empty.
+func SendParts(fd int, parts [][]byte) (n int, errno unix.Errno) {
+	if len(parts) == 1 {
+		return Send(fd, parts[0])
+	}
+	var vectors [MostParts]unix.Iovec
+	for i, p := range parts {
+		vectors[i].Base = &p[0]
+		vectors[i].SetLen(len(p))
+	}
+	message := unix.Msghdr{Iov: &vectors[0]}
+	message.SetIovlen(len(parts))
+	r, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&message)), unix.MSG_NOSIGNAL)
+	return int(r), errno
+}
+
+// MostParts is how many pieces SendParts takes.
+const MostParts = 64
+
+// HalfClose says that nothing more will be sent (FIN), and goes on receiving.
+func HalfClose(fd int) unix.Errno {
+	_, _, errno := unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
+	return errno
+}

@@ -155,21 +155,8 @@ func Of(spec string) (Subject, error) {
 		}
 		return m
 	}}
-	s.Rejects = parsed.Has("when-full") && parsed.Text("when-full") == "reject"
-	switch {
-	case parsed.Has("workers"):
-		s.Held = parsed.Int("workers")
-		s.Open = s.Held
-		if parsed.Has("queue") {
-			s.Open += parsed.Int("queue")
-		}
-	case parsed.Has("limit"):
-		s.Held = parsed.Int("limit")
-		s.Open = s.Held
-		if !s.Rejects {
-			s.Open++ // waits in the accepting loop's hand
-		}
-	}
+	promised := parsed.Bounds()
+	s.Held, s.Open, s.Rejects = promised.Held, promised.Open, promised.Rejects
 	return s, nil
 }
 
