@@ -18,8 +18,8 @@ import (
 // Who accepts: one loop, which never waits for anything but the next
 // connection. Who reads and answers: the connection's own goroutine, parked by
 // the runtime's poller while there is nothing to do. No connection waits to be
-// held, whatever the load; what is unbounded is memory: a stack and buffers
-// for each connection, some KiB.
+// held, whatever the load; what is unbounded is memory: a goroutine and its
+// stack for each connection, some KiB, and buffers for each that isn't silent.
 //
 // It is how Go servers are written (net/http since its first release), and the
 // reference that the others are compared with.

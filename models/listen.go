@@ -26,8 +26,7 @@ func Listen(ctx context.Context, addr string, backlog int) (*net.TCPListener, er
 	if err := CheckBacklog(backlog); err != nil {
 		return nil, err
 	}
-	lc := net.ListenConfig{KeepAlive: -time.Second, Control: control}
-	lc.SetMultipathTCP(false)
+	lc := listenConfig()
 	ln, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, listenError(addr, err)
@@ -40,6 +39,13 @@ func Listen(ctx context.Context, addr string, backlog int) (*net.TCPListener, er
 		}
 	}
 	return tcp, nil
+}
+
+// listenConfig is what all listeners have in common.
+func listenConfig() net.ListenConfig {
+	lc := net.ListenConfig{KeepAlive: -time.Second, Control: control}
+	lc.SetMultipathTCP(false)
+	return lc
 }
 
 // CheckBacklog reports whether a backlog can be had here.

@@ -22,36 +22,44 @@ import (
 // descriptor is read, written or closed when, and by whose timer.
 //
 // A model gives it connections by a listener of its own, by take, or both, and
-// decides in work what becomes of a request that asks for any.
+// may leave steps of the conversation to others: it then hands the connection
+// over, until they give it back.
 type loop struct {
-	x  *exchange.Exchange
-	d  *exchange.Driver
-	p  *eventloop.Poller
-	ln int // the descriptor of the listener; -1 for none
-
+	x     *exchange.Exchange
+	p     *eventloop.Poller
+	ln    int // the descriptor of the listener; -1 for none
 	batch int // most connections that are accepted in a turn
-	took  func()
-	give  func(fd int) // hands an accepted connection to another loop; nil: this one keeps them
-	work  func(*conn)  // begins the work of a request; nil: on the loop itself
 
-	now     int64
-	conns   []*[chunk]conn
-	free    []int32
-	open    int
-	timers  eventloop.Timers
-	in      []byte
-	parts   [][]byte
-	again   []*conn // that have had their share of this turn
-	backlog bool    // more connections may wait to be accepted
-	pause   time.Duration
-	resume  int64 // when the listener may be asked again, after a lack of descriptors
-	err     error
+	// What a model may set before run.
+	give   func(arrival) bool            // is offered each accepted connection first, and says whether somebody else has it now
+	hands  [exchange.ToClose]func(*conn) // by step: gives a connection to whoever does it; nil for the steps that the loop does itself
+	each   bool                          // requests that ask for no work are a ToWork too
+	failed func()                        // the listener has failed
 
-	mu    sync.Mutex
-	inbox []int   // connections from other loops
-	done  []*conn // back from workers
-	awake bool    // it knows of inbox or done, or has been woken for them
-	over  bool    // nobody looks there any more
+	tools
+	conns    []*[chunk]conn
+	free     []int32
+	open     int
+	timers   eventloop.Timers
+	again    []*conn // that have had their share of this turn
+	next     []*conn // those of the turn before
+	backlog  bool    // more connections may wait to be accepted
+	pause    time.Duration
+	resume   int64 // when the listener may be asked again, after a lack of descriptors
+	stopping bool
+
+	mu     sync.Mutex
+	inbox  []arrival // connections from other loops
+	done   []*conn   // connections that come back
+	called bool      // there is something to see to since the loop last looked
+	asleep bool      // it has to be woken for that
+	over   bool      // nobody looks there any more
+}
+
+// An arrival is a connection that nobody holds yet.
+type arrival struct {
+	fd   int
+	talk exchange.Talk
 }
 
 // chunk is how many connections' states are allocated at once.
@@ -64,18 +72,23 @@ const share = 32
 // eventBatch is how many events a loop asks for at once.
 const eventBatch = 64
 
-// A conn is a connection in a loop.
+// A conn is a connection in a loop, or in the hands of somebody to whom the loop
+// has given it: the first part belongs to whoever has it, the second to the loop.
 type conn struct {
 	talk  exchange.Talk
-	fd    int32
-	slot  int32
-	gen   uint32 // tells events of this connection from those of the slot's last one
-	ready bool   // there may be something to receive
-	ended bool   // the kernel has said that the other side has ended
-	added bool   // the poller knows it
-	out   bool   // the poller is asked for room to send
-	away  bool   // with a worker
-	timed int64  // what its timer is set to; 0 for none
+	ready bool // there may be something to receive
+	ended bool // the kernel has said that the other side has ended
+	room  bool // there may be room to send
+
+	away   bool            // somebody else has it
+	queued bool            // it is in again
+	added  bool            // the poller knows it
+	out    bool            // the poller is asked for room to send
+	news   eventloop.Ready // what the poller has said of it and nobody has seen to
+	fd     int32           // -1 for a free slot; doesn't change while it is away
+	slot   int32
+	gen    uint32 // tells events of this connection from those of the slot's last one
+	timed  int64  // what its timer is set to; 0 for none
 }
 
 func (c *conn) token() uint64 { return uint64(c.gen)<<32 | uint64(uint32(c.slot)) }
@@ -83,21 +96,40 @@ func (c *conn) token() uint64 { return uint64(c.gen)<<32 | uint64(uint32(c.slot)
 // listenerToken is no connection's: the generation of a slot begins at 1.
 const listenerToken = uint64(0)
 
-// newLoop makes a loop; ln is a descriptor that it closes, or -1.
+// newLoop makes a loop; ln is a descriptor that it closes, whatever comes of it,
+// or -1.
 func newLoop(x *exchange.Exchange, ln, batch int) (*loop, error) {
 	p, err := eventloop.NewPoller(eventBatch)
 	if err != nil {
+		if ln >= 0 {
+			eventloop.Close(ln)
+		}
 		return nil, err
 	}
-	l := &loop{x: x, p: p, ln: ln, batch: batch,
-		in: make([]byte, x.ReadSize()), parts: make([][]byte, 0, eventloop.MostParts)}
+	l := &loop{x: x, p: p, ln: ln, batch: batch}
 	if ln >= 0 {
 		if errno := p.Add(ln, listenerToken, eventloop.In); errno != 0 {
-			p.Close()
+			l.close()
 			return nil, os.NewSyscallError("epoll_ctl", errno)
 		}
 	}
 	return l, nil
+}
+
+// newLoopOn makes a loop that accepts from ln, which it closes, whatever comes
+// of it.
+func newLoopOn(ln *net.TCPListener, x *exchange.Exchange, batch int) (*loop, error) {
+	fd, err := ownDescriptor(ln)
+	if err != nil {
+		return nil, err
+	}
+	return newLoop(x, fd, batch)
+}
+
+// close gives back what a loop has that never ran.
+func (l *loop) close() {
+	l.deaf()
+	l.p.Close()
 }
 
 // run is the loop. It returns when ctx is done, or the listener fails, and its
@@ -108,35 +140,38 @@ func (l *loop) run(ctx context.Context) {
 	defer context.AfterFunc(ctx, func() { l.post(func() {}) })()
 	defer l.p.Close()
 	defer l.shut()
-	l.d = l.x.NewDriver(ctx)
-	for stopping := false; ; {
-		if !stopping && l.x.Stopping(ctx) {
-			stopping = true
+	l.tools = l.newTools(ctx)
+	for {
+		if !l.stopping && l.x.Stopping(ctx) {
 			l.stop()
 		}
-		if stopping && l.open == 0 && !l.expects() {
+		if l.stopping && l.open == 0 && !l.expects() {
 			return
 		}
-		events := l.p.Poll()
-		if len(events) == 0 {
-			events = l.p.Wait(l.patience())
-		}
-		l.now = l.d.Tick()
-		for i := range events {
-			l.happened(&events[i])
-		}
-		l.takeIn()
-		l.strike()
-		again := l.again
-		l.again = nil
-		for _, c := range again {
-			l.play(c)
-		}
-		if l.again == nil {
-			l.again = again[:0]
-		}
-		l.accept()
+		l.turn()
 	}
+}
+
+// turn sees to everything that has happened, once.
+func (l *loop) turn() {
+	events := l.p.Poll()
+	if len(events) == 0 {
+		if patience := l.patience(); patience != 0 && l.dozes() {
+			events = l.p.Wait(patience)
+		}
+	}
+	l.again, l.next = l.next[:0], l.again
+	now := l.d.Tick()
+	for i := range events {
+		l.happened(&events[i])
+	}
+	l.takeIn()
+	l.strike(now)
+	for _, c := range l.next {
+		c.queued = false
+		l.play(c)
+	}
+	l.accept()
 }
 
 // patience is how long the loop may wait for events.
@@ -164,34 +199,26 @@ func (l *loop) happened(e *eventloop.Event) {
 	if c.gen != uint32(e.Token()>>32) || c.fd < 0 {
 		return // its connection was closed a moment ago
 	}
-	ready := e.Ready()
-	if ready&(eventloop.In|eventloop.End) != 0 {
-		c.ready = true
-		c.ended = c.ended || ready&eventloop.End != 0
-	}
-	if !c.away {
-		l.play(c)
-	}
+	c.news |= e.Ready()
+	l.play(c)
 }
 
 // accept takes what waits in the backlog, up to a batch.
 func (l *loop) accept() {
-	if l.ln < 0 || !l.backlog || l.resume != 0 && l.now < l.resume {
+	if l.ln < 0 || !l.backlog || l.resume != 0 && l.d.Tick() < l.resume {
 		return
 	}
 	l.resume = 0
+	l.d.Tick() // what was done since the turn began is nothing to those who come now
 	for range l.batch {
 		fd, errno := eventloop.Accept(l.ln)
 		switch {
 		case errno == 0:
 			l.pause = 0
-			if l.took != nil {
-				l.took()
-			}
-			if l.give != nil {
-				l.give(fd)
-			} else {
-				l.begin(fd)
+			a := arrival{fd: fd}
+			l.d.Accept(&a.talk)
+			if l.give == nil || !l.give(a) {
+				l.begin(a)
 			}
 		case errno == unix.EAGAIN:
 			l.backlog = false
@@ -200,14 +227,15 @@ func (l *loop) accept() {
 		default:
 			pause, err := l.x.AcceptError(os.NewSyscallError("accept4", errno), l.pause)
 			if err != nil {
-				l.err = err
-				l.x.AcceptFailed(fmt.Errorf("accept: %w", err))
-				l.p.Wake()
 				l.deaf()
+				l.x.AcceptFailed(fmt.Errorf("accept: %w", err))
+				if l.failed != nil {
+					l.failed()
+				}
 				return
 			}
-			if l.pause = pause; pause > 0 {
-				l.resume = l.now + int64(pause)
+			if pause > 0 {
+				l.pause, l.resume = pause, l.d.Tick()+int64(pause)
 				return
 			}
 		}
@@ -225,8 +253,9 @@ func (l *loop) deaf() {
 
 // stop has every connection see that the exchange is stopping.
 func (l *loop) stop() {
+	l.stopping = true
 	l.deaf()
-	l.now = l.d.Tick()
+	l.d.Tick()
 	for _, some := range l.conns {
 		for i := range some {
 			if c := &some[i]; c.fd >= 0 && !c.away {
@@ -238,27 +267,39 @@ func (l *loop) stop() {
 }
 
 // take gives the loop a connection that was accepted elsewhere. Any goroutine
-// may call it. It reports false when the loop is over.
-func (l *loop) take(fd int) bool { return l.post(func() { l.inbox = append(l.inbox, fd) }) }
+// may call it. It reports false when the loop is over, which is after a stop
+// alone: the connection is then still the caller's.
+func (l *loop) take(a arrival) bool { return l.post(func() { l.inbox = append(l.inbox, a) }) }
 
-// back gives a connection back whose work is done. Any goroutine may call it.
+// back gives back a connection that the loop had handed over, with what it has
+// in memory its own (see exchange.Driver.Keep). Any goroutine may call it, and
+// it doesn't block: the box has room for every connection that there is.
 func (l *loop) back(c *conn) { l.post(func() { l.done = append(l.done, c) }) }
 
-// post has the loop find what put leaves, and wakes it if it may sleep.
+// post has the loop find what put leaves. It wakes it only if it sleeps, so that
+// a busy one takes in many at once for nothing.
 func (l *loop) post(put func()) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.over {
-		l.mu.Unlock()
 		return false
 	}
 	put()
-	wake := !l.awake
-	l.awake = true
-	if wake {
+	l.called = true
+	if l.asleep {
+		l.asleep = false
 		l.p.Wake() // under the lock: the poller is closed once over is set
 	}
-	l.mu.Unlock()
 	return true
+}
+
+// dozes says that the loop is to be woken from now on, and reports whether it
+// may sleep: not if something was put into its boxes meanwhile.
+func (l *loop) dozes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asleep = !l.called
+	return l.asleep
 }
 
 // expects reports whether something lies in the loop's boxes, and closes them
@@ -282,14 +323,14 @@ func (l *loop) shut() {
 func (l *loop) takeIn() {
 	l.mu.Lock()
 	inbox, done := l.inbox, l.done
-	l.inbox, l.done, l.awake = nil, nil, false
+	l.inbox, l.done, l.called, l.asleep = nil, nil, false, false
 	l.mu.Unlock()
-	for _, fd := range inbox {
-		l.begin(fd)
+	for _, a := range inbox {
+		l.begin(a)
 	}
 	for _, c := range done {
 		c.away = false
-		if l.ln < 0 && l.x.Stopping(context.Background()) {
+		if l.stopping {
 			l.d.Stopping(&c.talk)
 		}
 		l.play(c)
@@ -301,7 +342,7 @@ func (l *loop) at(slot int32) *conn { return &l.conns[slot/chunk][slot%chunk] }
 // begin begins the conversation on a connection. What the client has sent has
 // often come with it, so it is read at once: a connection whose request needs no
 // waiting is answered and closed before the poller ever hears of it.
-func (l *loop) begin(fd int) {
+func (l *loop) begin(a arrival) {
 	if len(l.free) == 0 {
 		some := new([chunk]conn)
 		first := int32(len(l.conns) * chunk)
@@ -314,88 +355,73 @@ func (l *loop) begin(fd int) {
 	slot := l.free[len(l.free)-1]
 	l.free = l.free[:len(l.free)-1]
 	c := l.at(slot)
-	*c = conn{fd: int32(fd), slot: slot, gen: c.gen + 1, ready: true}
+	*c = conn{talk: a.talk, fd: int32(a.fd), slot: slot, gen: c.gen + 1, ready: true, room: true}
 	if c.gen == 0 {
 		c.gen = 1
 	}
 	l.open++
-	l.d.Accept(&c.talk)
 	l.d.Hold(&c.talk, -1)
 	l.play(c)
 }
 
-// play does for a connection what can be done now.
+// play does for a connection what can be done now, unless somebody else has it
+// or its turn comes yet.
 func (l *loop) play(c *conn) {
-	if c.fd < 0 {
+	if c.fd < 0 || c.away || c.queued {
 		return
 	}
-	d, t := l.d, &c.talk
+	c.hears()
 	for range share {
-		switch d.Next(t) {
-		case exchange.ToReceive:
-			if !c.ready {
-				l.await(c, eventloop.In)
-				return
-			}
-			l.receive(c)
-		case exchange.ToSend:
-			l.parts = t.Unsent(l.parts[:0])
-			n, errno := eventloop.SendParts(int(c.fd), l.parts)
-			switch errno {
-			case 0:
-				d.Sent(t, n)
-			case unix.EAGAIN:
-				d.Keep(t)
-				l.await(c, eventloop.In|eventloop.Out)
-				return
-			case unix.EINTR:
-			default:
-				d.Broken(t)
-			}
-		case exchange.ToWork:
-			if l.work != nil {
-				d.Keep(t)
-				l.timers.Cancel(int(c.slot))
-				c.timed, c.away = 0, true
-				l.work(c)
-				return
-			}
-			d.StartWork(t)
-		case exchange.ToWait:
-			d.Keep(t)
-			l.await(c, 0)
-			return
-		case exchange.ToHalfClose:
-			if eventloop.HalfClose(int(c.fd)) != 0 {
-				d.Broken(t)
-			}
-		case exchange.ToClose:
+		step := l.d.Next(&c.talk)
+		switch {
+		case step == exchange.ToClose:
 			l.end(c)
 			return
+		case step == exchange.ToReceive && !c.ready:
+			l.await(c, eventloop.In)
+			return
+		case step == exchange.ToSend && !c.room:
+			l.d.Keep(&c.talk)
+			l.await(c, eventloop.In|eventloop.Out)
+			return
+		case step == exchange.ToWait:
+			l.d.Keep(&c.talk)
+			l.await(c, 0)
+			return
+		case l.hands[step] != nil:
+			l.hand(c, l.hands[step])
+			return
 		}
+		l.do(c, step)
 	}
-	d.Keep(t)
+	l.d.Keep(&c.talk)
+	c.queued = true
 	l.again = append(l.again, c)
 }
 
-// receive receives once.
-func (l *loop) receive(c *conn) {
-	n, errno := eventloop.Recv(int(c.fd), l.in)
-	switch {
-	case n > 0 && errno == 0:
-		// A receive that leaves room has taken all there was: what comes later
-		// is another edge. An end that was announced has to be fetched.
-		c.ready = n == len(l.in) || c.ended
-		l.d.Received(&c.talk, l.in[:n])
-	case errno == 0:
-		c.ready = false
-		l.d.Ended(&c.talk)
-	case errno == unix.EAGAIN:
-		c.ready = false
-	case errno == unix.EINTR:
-	default:
-		l.d.Broken(&c.talk)
+// hears has the connection know what the poller has said of it.
+func (c *conn) hears() {
+	if c.news&(eventloop.In|eventloop.End) != 0 {
+		c.ready = true
+		c.ended = c.ended || c.news&eventloop.End != 0
 	}
+	if c.news&(eventloop.Out|eventloop.End) != 0 {
+		c.room = true
+	}
+	c.news = 0
+}
+
+// hand gives a connection to somebody else, which may have to wait for room
+// there.
+func (l *loop) hand(c *conn, give func(*conn)) {
+	l.d.Keep(&c.talk)
+	if c.timed != 0 {
+		l.timers.Cancel(int(c.slot))
+		c.timed = 0
+	}
+	c.away = true
+	give(c)
+	l.d.Tick() // or the next connection's deadline would begin in the past
 }
 
 // await has the poller tell of a connection, and sets its timer.
@@ -422,17 +448,15 @@ func (l *loop) await(c *conn, ask eventloop.Ready) {
 }
 
 // strike looks after connections whose timers are due.
-func (l *loop) strike() {
+func (l *loop) strike(now int64) {
 	for {
-		slot, due := l.timers.Pop(l.now)
+		slot, due := l.timers.Pop(now)
 		if !due {
 			return
 		}
 		c := l.at(int32(slot))
 		c.timed = 0
-		if !c.away {
-			l.play(c)
-		}
+		l.play(c)
 	}
 }
 
@@ -447,6 +471,72 @@ func (l *loop) end(c *conn) {
 	l.free = append(l.free, c.slot)
 	l.open--
 	l.d.Closed(&c.talk)
+}
+
+// tools are what a goroutine needs to do something for connections that it has
+// in its hands: a driver and buffers, which are its own.
+type tools struct {
+	d     *exchange.Driver
+	in    []byte
+	parts [][]byte
+}
+
+// newTools returns tools for the calling goroutine, for connections of the loop.
+func (l *loop) newTools(ctx context.Context) tools {
+	d := l.x.NewDriver(ctx)
+	d.EachRequest = l.each
+	return tools{d: d, in: make([]byte, l.x.ReadSize()), parts: make([][]byte, 0, eventloop.MostParts)}
+}
+
+// do does a step that isn't waiting or closing.
+func (w *tools) do(c *conn, step exchange.Step) {
+	switch step {
+	case exchange.ToReceive:
+		w.receive(c)
+	case exchange.ToSend:
+		w.send(c)
+	case exchange.ToWork:
+		w.d.StartWork(&c.talk)
+	case exchange.ToHalfClose:
+		if eventloop.HalfClose(int(c.fd)) != 0 {
+			w.d.Broken(&c.talk)
+		}
+	}
+}
+
+// receive receives once.
+func (w *tools) receive(c *conn) {
+	n, errno := eventloop.Recv(int(c.fd), w.in)
+	switch {
+	case n > 0 && errno == 0:
+		// A receive that leaves room has taken all there was: what comes later
+		// is another edge. An end that was announced has to be fetched.
+		c.ready = n == len(w.in) || c.ended
+		w.d.Received(&c.talk, w.in[:n])
+	case errno == 0:
+		c.ready = false
+		w.d.Ended(&c.talk)
+	case errno == unix.EAGAIN:
+		c.ready = false
+	case errno == unix.EINTR:
+	default:
+		w.d.Broken(&c.talk)
+	}
+}
+
+// send sends once.
+func (w *tools) send(c *conn) {
+	w.parts = c.talk.Unsent(w.parts[:0])
+	n, errno := eventloop.SendParts(int(c.fd), w.parts)
+	switch errno {
+	case 0:
+		w.d.Sent(&c.talk, n)
+	case unix.EAGAIN:
+		c.room = false
+	case unix.EINTR:
+	default:
+		w.d.Broken(&c.talk)
+	}
 }
 
 // ownDescriptor returns a descriptor of the listener's socket that is the

@@ -9,7 +9,8 @@
 //
 // A model is named by a spec, NAME[:key=value,...], and listed in the
 // [Catalogue]. To add one: write a file with a type that has Serve, add a line
-// to the catalogue, and have modeltest.Run try it.
+// to the catalogue, and have modeltest.Run try it; workbench models new NAME
+// begins all three.
 package models
 
 import (

@@ -32,11 +32,7 @@ type reactorServer struct{ batch int }
 func newReactor(s Spec) Server { return reactorServer{batch: s.Int("batch")} }
 
 func (s reactorServer) Serve(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
-	fd, err := ownDescriptor(ln)
-	if err != nil {
-		return err
-	}
-	l, err := newLoop(x, fd, s.batch)
+	l, err := newLoopOn(ln, x, s.batch)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ func TestParseErrorsSayWhatIsRight(t *testing.T) {
 	known := strings.Join(names(Catalogue(), func(m Model) string { return m.Name }), ", ")
 	for _, row := range []struct{ spec, want string }{
 		{"", `no model "" (models: ` + known + `)`},
-		{"preforked", `no model "preforked" (models: ` + known + `)`},
+		{"apache", `no model "apache" (models: ` + known + `)`},
 		{"pol", `no model "pol"; did you mean "pool"? (models: ` + known + `)`},
 		{"Goroutines:x=1", `no model "Goroutines"; did you mean "goroutine"? (models: ` + known + `)`},
 		{" pool", `no model " pool"; did you mean "pool"? (models: ` + known + `)`},
@@ -125,13 +126,38 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 		server, spec, err := New(m.Name)
-		if err != nil || server == nil || spec.String() != m.Name {
+		if !m.builtFor(runtime.GOOS, runtime.GOARCH) {
+			if err == nil {
+				t.Errorf("%s can be had here: %s", m.Name, m.Only())
+			}
+		} else if err != nil || server == nil || spec.String() != m.Name {
 			t.Errorf("%s by itself: %v, %v", m.Name, spec, err)
 		}
 	}
 	all[0].Name = "changed"
 	if Catalogue()[0].Name == "changed" {
 		t.Error("callers can change the catalogue")
+	}
+}
+
+func TestWhereAModelRuns(t *testing.T) {
+	for _, tt := range []struct {
+		model Model
+		only  string
+		not   [][2]string // systems and architectures that it isn't built for
+	}{
+		{Model{}, "", nil},
+		{Model{System: "linux"}, "Linux only", [][2]string{{"darwin", "arm64"}, {"windows", "amd64"}}},
+		{Model{System: "linux", Archs: []string{"amd64", "arm64"}}, "Linux on amd64 or arm64 only", [][2]string{{"darwin", "arm64"}, {"windows", "amd64"}, {"linux", "386"}}},
+	} {
+		if got := tt.model.Only(); got != tt.only {
+			t.Errorf("it runs on %q, want %q", got, tt.only)
+		}
+		for _, on := range [][2]string{{"linux", "amd64"}, {"linux", "arm64"}, {"linux", "386"}, {"darwin", "arm64"}, {"windows", "amd64"}} {
+			if got, want := tt.model.builtFor(on[0], on[1]), !slices.Contains(tt.not, on); got != want {
+				t.Errorf("a model for %q is built for %v: %v, want %v", tt.only, on, got, want)
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@
 //	workbench cite DIR                   one sentence to quote
 //	workbench serve --model iterative    a server to talk to
 //	workbench models                     what there is
+//	workbench models new NAME            a model of your own to begin with
 //	workbench scenarios
 //	workbench doctor                     what on this machine would spoil a run
 //
@@ -52,8 +53,8 @@ const (
 )
 
 func main() {
-	if process.IsChild() {
-		os.Exit(process.RunChild())
+	if code, child := process.RunChild(); child {
+		os.Exit(code)
 	}
 	// Whoever reads our output may stop reading, as head does: that is an error
 	// of writing, and no reason to lose what is being measured.
@@ -73,7 +74,7 @@ type commands struct {
 	Report    reportCmd    `cmd:"" help:"Make all tables of a result again from its slices."`
 	Cite      citeCmd      `cmd:"" help:"Say a result in one sentence to quote, with all that is needed to repeat it."`
 	Serve     serveCmd     `cmd:"" help:"Run one model as a server that a browser, curl, telnet or a load tool can talk to."`
-	Models    modelsCmd    `cmd:"" help:"List the models and their parameters."`
+	Models    modelsCmd    `cmd:"" help:"List the models and their parameters, or begin a model of your own."`
 	Scenarios scenariosCmd `cmd:"" help:"List the named loads, or show one as flags and as a file to start from."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what on this machine would spoil a measurement, and the cure."`
 

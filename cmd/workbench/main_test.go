@@ -28,8 +28,8 @@ import (
 // TestMain makes the test binary what the program is: itself, and its own
 // children.
 func TestMain(m *testing.M) {
-	if process.IsChild() {
-		os.Exit(process.RunChild())
+	if code, child := process.RunChild(); child {
+		os.Exit(code)
 	}
 	if os.Getenv(asProgram) != "" {
 		main()

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"time"
 
 	"workbench/harness/load"
@@ -20,16 +21,26 @@ import (
 	"workbench/models/exchange"
 )
 
-// IsChild reports whether this process was started as a child. A program that
-// uses this package asks first thing in main, and in TestMain, and then does
-// nothing but RunChild and exit with its code.
-func IsChild() bool { return os.Getenv(roleVar) != "" }
+// RunChild does the work of a child process, where this package or a model (see
+// models.RunChild) has started this one as such, and returns the code to exit
+// with; elsewhere it returns at once. A program that uses this package asks first
+// thing in main, and in TestMain, before it looks at its arguments or input.
+func RunChild() (code int, child bool) {
+	// A model's child has the environment of the server that started it, and so
+	// its role as well: models are asked first.
+	if code, child := models.RunChild(); child {
+		return code, true
+	}
+	if os.Getenv(roleVar) == "" {
+		return 0, false
+	}
+	return answerRequests(), true
+}
 
-// RunChild answers requests from standard input on standard output until the
-// input closes, and returns the code to exit with. It returns at once then,
-// whatever is still going on: the parent is gone, or wants it so. Only a server
-// that is not ours is given time to end.
-func RunChild() int {
+// answerRequests answers those from standard input on standard output until the
+// input closes. It returns at once then, whatever is still going on: the parent
+// is gone, or wants it so. Only a server that is not ours is given time to end.
+func answerRequests() (code int) {
 	defer endGuarded()
 	// Where a child can't have a process group of its own (see apart), a
 	// terminal's Ctrl-C reaches it too. What to do about it is for the parent to
@@ -171,7 +182,9 @@ func (s *served) answer(q request) reply {
 	case q.Memory != nil && g != nil:
 		r.MemoryBytes, err = g.memory()
 	case q.Memory != nil:
-		r.MemoryBytes, err = systemUsage().rss, s.stopped()
+		if err = s.stopped(); err == nil {
+			r.MemoryBytes = readUsage(s.x).rss
+		}
 	default:
 		err = errors.New("a request asks for nothing that is known here: parent and child differ in version")
 	}
@@ -190,7 +203,7 @@ func (s *served) serve(conf ServerConfig) (*Listening, error) {
 		s.guardian = g
 		return listening, err
 	}
-	server, _, err := models.New(conf.Model)
+	server, spec, err := models.New(conf.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +224,8 @@ func (s *served) serve(conf ServerConfig) (*Listening, error) {
 		err := server.Serve(context.Background(), ln, s.x)
 		s.fault <- fmt.Errorf("it stopped serving in the middle: %w", cmp.Or(err, errors.New("nobody had asked it to")))
 	}()
-	return &Listening{Addr: ln.Addr().String(), GOMAXPROCS: runtime.GOMAXPROCS(0)}, nil
+	m, _ := models.Find(spec.Model)
+	return &Listening{Addr: ln.Addr().String(), GOMAXPROCS: runtime.GOMAXPROCS(0), Forks: m.Forks}, nil
 }
 
 // stopped returns why the model has stopped serving, if it has.
@@ -238,6 +252,7 @@ type moment struct {
 
 func now(x *exchange.Exchange) moment {
 	m := moment{cpu: load.ProcessCPU(), goroutines: int64(runtime.NumGoroutine()), stats: x.Stats()}
+	m.cpu += cpuOfChildren(m.stats.Processes)
 	m.at = m.stats.At // what was held until then is over what passed until then
 	return m
 }
@@ -251,7 +266,7 @@ func (s *served) beginSlice(w Window) (busy int64, err error) {
 		return busy, nil
 	}
 	s.x.ResetPeaks()
-	s.usage, s.begin, s.watch = readUsage(), now(s.x), nil
+	s.usage, s.begin, s.watch = readUsage(s.x), now(s.x), nil
 	if w.Until > w.From {
 		s.watch = make(chan [2]moment, 1)
 		go func(begin time.Time, out chan<- [2]moment) {
@@ -281,7 +296,7 @@ func (s *served) endSlice(patience Patience) (_ *result.Server, busy int64, err 
 		}
 	}
 	b, e := s.begin, now(s.x)
-	usage := readUsage()
+	usage := readUsage(s.x)
 	r := &result.Server{
 		CPUUs:           us(e.cpu - b.cpu),
 		CPUs:            runtime.GOMAXPROCS(0),
@@ -289,7 +304,8 @@ func (s *served) endSlice(patience Patience) (_ *result.Server, busy int64, err 
 		RSSPeakBytes:    usage.rssPeak,
 		Threads:         usage.threads,
 		Goroutines:      max(b.goroutines, e.goroutines),
-		ContextSwitches: usage.switches - s.usage.switches,
+		ContextSwitches: max(0, usage.switches-s.usage.switches), // those of a child that died are lost
+		Processes:       usage.processes,
 		GCCPUUs:         us(usage.gc - s.usage.gc),
 		Accepted:        e.stats.Accepted - b.stats.Accepted,
 		Requests:        e.stats.Requests - b.stats.Requests,
@@ -299,11 +315,11 @@ func (s *served) endSlice(patience Patience) (_ *result.Server, busy int64, err 
 		Panics:          e.stats.Panics - b.stats.Panics,
 		AcceptBackoffs:  e.stats.AcceptBackoffs - b.stats.AcceptBackoffs,
 	}
-	if l := e.stats.Limit; l.Held > 0 {
-		r.Limit = &result.Limit{Name: l.Name, Size: l.Held}
-	}
+	r.Limit, r.AtWorkPeak = limitOf(e.stats.Limit), e.stats.AtWorkPeak
+	r.Queues, r.Spread = queuesOf(e.stats.Queues), sharesOf(b.stats.Spread, e.stats.Spread)
 	if s.watch == nil {
 		r.WindowCPUUs, r.WindowCPUWallUs, r.WindowHeldUs = r.CPUUs, us(e.at.Sub(b.at)), us(e.stats.HeldTime-b.stats.HeldTime)
+		r.WindowAtWorkUs = us(e.stats.WorkTime - b.stats.WorkTime)
 		return r, 0, nil
 	}
 	ends := <-s.watch // over, or nearly so
@@ -312,13 +328,53 @@ func (s *served) endSlice(patience Patience) (_ *result.Server, busy int64, err 
 	r.WindowCPUUs = us(until.cpu - from.cpu)
 	r.WindowCPUWallUs = us(until.at.Sub(from.at))
 	r.WindowHeldUs = us(until.stats.HeldTime - from.stats.HeldTime)
+	r.WindowAtWorkUs = us(until.stats.WorkTime - from.stats.WorkTime)
 	return r, 0, nil
+}
+
+// limitOf is nil for a model that declares none. Of one that bounds both, the
+// connections count: where those have no place, requests never come to be read.
+func limitOf(l exchange.Limit) *result.Limit {
+	switch {
+	case l.Held > 0:
+		return &result.Limit{Name: l.Name, Size: l.Held}
+	case l.Work > 0:
+		return &result.Limit{Name: l.Name, Size: l.Work, Of: result.OfRequests}
+	}
+	return nil
+}
+
+// queuesOf are the most that each queue held. Of several with one name, such as
+// that of each loop, it is the longest.
+func queuesOf(queues []exchange.QueueLength) map[string]int64 {
+	if len(queues) == 0 {
+		return nil
+	}
+	peaks := make(map[string]int64, len(queues))
+	for _, q := range queues {
+		peaks[q.Name] = max(peaks[q.Name], q.Peak)
+	}
+	return peaks
+}
+
+// sharesOf are the connections that each part took since begin; nil for a model
+// that has no parts.
+func sharesOf(begin, end exchange.Spread) *result.Shares {
+	if end.Name == "" {
+		return nil
+	}
+	s := &result.Shares{Name: end.Name, Taken: slices.Clone(end.Taken)}
+	for i, before := range begin.Taken {
+		s.Taken[i] -= before
+	}
+	return s
 }
 
 // awaitIdle returns when no connection is open any more but those that are
 // held: clients that have closed are gone from here a moment later. Between two
 // connections that wait in the backlog none is open either, so it looks twice,
-// and nobody may have come in between. When patience is over it returns how many
+// and nobody may have come in between. A model whose child processes are still
+// being started isn't idle either. When patience is over it returns how many
 // are open.
 func (s *served) awaitIdle(patience time.Duration) (busy int64) {
 	deadline := time.Now().Add(patience)
@@ -327,7 +383,7 @@ func (s *served) awaitIdle(patience time.Duration) (busy int64) {
 		time.Sleep(pause)
 		now := s.x.Stats()
 		switch {
-		case before.Open <= s.held.open && now.Open <= s.held.open && now.Accepted == before.Accepted:
+		case now.Starting == 0 && before.Open <= s.held.open && now.Open <= s.held.open && now.Accepted == before.Accepted:
 			s.held.open = now.Open // one that was lost since isn't held any more
 			return 0
 		case time.Now().After(deadline):
@@ -375,21 +431,39 @@ const settleBound = time.Second
 
 // usage is what the system and the runtime know of this process.
 type usage struct {
-	rss      int64 // bytes, now
-	rssPeak  int64 // bytes
-	threads  int64
-	switches int64         // voluntary and involuntary context switches
-	gc       time.Duration // CPU, as the runtime estimates it at the end of each collection
+	processes int64 // of a model that has child processes, else 0
+	rss       int64 // bytes, now
+	rssPeak   int64 // bytes
+	threads   int64
+	switches  int64         // voluntary and involuntary context switches
+	gc        time.Duration // CPU, as the runtime estimates it at the end of each collection
 }
 
-func readUsage() usage {
+// readUsage adds up this process and its children, where the model has some: of
+// memory that they share each has a part, and what their collectors used is in
+// their CPU time alone.
+func readUsage(x *exchange.Exchange) usage {
 	u := systemUsage()
+	if children := x.Stats().Processes; children != nil {
+		u.processes = 1
+		for _, pid := range children {
+			u.add(usageOfChild(pid))
+		}
+	}
 	sample := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
 	metrics.Read(sample)
 	if sample[0].Value.Kind() == metrics.KindFloat64 {
 		u.gc = time.Duration(sample[0].Value.Float64() * float64(time.Second))
 	}
 	return u
+}
+
+func (u *usage) add(v usage) {
+	u.processes += v.processes
+	u.rss += v.rss
+	u.rssPeak += v.rssPeak
+	u.threads += v.threads
+	u.switches += v.switches
 }
 
 func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -82,6 +82,7 @@ type Release struct {
 type Listening struct {
 	Addr       string `json:"addr"` // host:port
 	GOMAXPROCS int    `json:"gomaxprocs"`
+	Forks      bool   `json:"forks,omitempty"` // one of ours that has child processes
 	// ServerCPUs are those that a server which runs already may use, as a list
 	// ("0-1"): nobody pinned it. It is "" of others, and where nothing is known.
 	ServerCPUs string `json:"server_cpus,omitempty"`

@@ -271,6 +271,9 @@ func (l *Clients) Stop() { l.c.stop() }
 // read. Of a server that is not ours it is its guardian's.
 func Used(s *Server, l *Clients) time.Duration {
 	of := load.ProcessCPU()
+	if s.Forks {
+		of += cpuBelow(s.PID())
+	}
 	for _, pid := range []int{s.PID(), l.PID()} {
 		clock, err := cpuClock(pid)
 		if err != nil {

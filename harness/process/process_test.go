@@ -20,8 +20,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if IsChild() {
-		os.Exit(RunChild())
+	if code, child := RunChild(); child {
+		os.Exit(code)
 	}
 	if role := os.Getenv(strangerVar); role != "" {
 		os.Exit(beStranger(role, os.Args[1:]))

@@ -237,11 +237,7 @@ func (t tree) memory() (now, peak int64) {
 // switches are the context switches of all tasks that there are now.
 func (t tree) switches() (n int64) {
 	for _, p := range t.procs() {
-		dir := "/proc/" + strconv.Itoa(p.pid) + "/task/"
-		tasks, _ := os.ReadDir(dir)
-		for _, e := range tasks {
-			n += statusOf(dir + e.Name()).switches
-		}
+		n += switchesOf(p.pid)
 	}
 	return n
 }

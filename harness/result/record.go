@@ -37,6 +37,7 @@ type Run struct {
 
 	// Of a sweep.
 	Questions   []string      `json:"questions,omitempty"`   // of each grid, what it asks, in words
+	Expected    [][]string    `json:"expected,omitempty"`    // of each grid, what was expected of it: see scenario.ParseExpectation
 	Resumed     []Resumption  `json:"resumed,omitempty"`     // times that it was taken up again
 	Scalability []Scalability `json:"scalability,omitempty"` // of each model over a sweep's clients
 
@@ -147,6 +148,7 @@ type Entry struct {
 	Model   string `json:"model"`   // the spec, whole: "pool:workers=16,queue=0,when-full=wait"
 	Display string `json:"display"` // the spec as a table shows it: "pool:workers=16"
 	Twin    bool   `json:"twin"`
+	Unable  string `json:"unable,omitempty"` // why it can't take part in the experiment's scenario, by its nature or on this system
 
 	// A server that is not ours.
 	Command   string     `json:"command,omitempty"`   // as a shell reads it; "{port}" stands for its port
@@ -196,11 +198,15 @@ type Cell struct {
 	ClientCPUUsPerRequest *Spread      `json:"client_cpu_us_per_request"`
 	ServerCPUUtilisation  *Spread      `json:"server_cpu_utilisation"`
 	ClientCPUUtilisation  *Spread      `json:"client_cpu_utilisation"`
-	LimitUtilisation      *Spread      `json:"limit_utilisation"` // share of the model's limit that was held; null without a limit
+	LimitUtilisation      *Spread      `json:"limit_utilisation"` // share of the model's limit that was taken; null without a limit
 	RSSPeakBytes          int64        `json:"rss_peak_bytes"`
 	HeldPeak              int64        `json:"held_peak"`
 	WaitingPeak           int64        `json:"waiting_peak"` // accepted and not held by anybody yet
 	Rejected              int64        `json:"rejected"`     // connections answered 503, by the server's count
+
+	AtWorkPeak int64            `json:"at_work_peak,omitempty"` // requests at work at once, of a model that bounds them
+	Queues     map[string]int64 `json:"queues,omitempty"`       // the most that each queue inside of the model held, by its name
+	Spread     *Imbalance       `json:"spread,omitempty"`       // of a model whose parts each have connections of their own
 
 	Due                       int64        `json:"due"`                       // open loops: requests (partly open: sessions) that were due in counted windows; of an open loop latency_us.n of them were answered rightly, draining included
 	IntendedPerS              *Spread      `json:"intended_per_s"`            // open loops: requests (partly open: sessions) that were due
@@ -339,10 +345,32 @@ func (e *Errors) Add(o Errors) {
 	e.Other += o.Other
 }
 
-// Limit is a bound that a model declares on the connections it holds at once.
+// Limit is a bound that a model declares on what it does at once.
 type Limit struct {
 	Name string `json:"name"` // what is limited: "workers", "goroutines", "one at a time"
 	Size int64  `json:"size"`
+	Of   string `json:"of,omitempty"` // "requests" that are at work, or "" for connections that are held
+}
+
+// OfRequests is what a limit is of where connections are not bounded.
+const OfRequests = "requests"
+
+// Requests reports whether the limit is of requests at work: a connection that
+// waits for its next one takes no place then.
+func (l Limit) Requests() bool { return l.Of == OfRequests }
+
+// Shares are connections as they came out spread over parts of a model that
+// don't help each other, such as listeners of their own.
+type Shares struct {
+	Name  string  `json:"name"`  // of the parts, in the plural: "shards", "loops"
+	Taken []int64 `json:"taken"` // connections that each took
+}
+
+// Imbalance is how unevenly connections came out spread over a model's parts.
+type Imbalance struct {
+	Name      string  `json:"name"`      // of the parts, in the plural
+	Parts     int     `json:"parts"`     // how many there are
+	Imbalance *Spread `json:"imbalance"` // what the busiest part took, as a multiple of an even share: from 1, to Parts where one took all
 }
 
 // Phases of an experiment that slices belong to.
@@ -451,7 +479,7 @@ type Server struct {
 	CPUs            int     `json:"cpus"`
 	GOMAXPROCS      int     `json:"gomaxprocs"`
 	RSSPeakBytes    int64   `json:"rss_peak_bytes"`      // of the process so far
-	Processes       int64   `json:"processes,omitempty"` // of a server that is not ours, its descendants included
+	Processes       int64   `json:"processes,omitempty"` // of a server that is not ours, or that has children, its descendants included
 	Threads         int64   `json:"threads"`
 	Goroutines      int64   `json:"goroutines"`       // the most of four looks: at the beginning, at both ends of the window, and at the end
 	ContextSwitches int64   `json:"context_switches"` // idle to idle
@@ -464,6 +492,25 @@ type Server struct {
 	Panics          int64   `json:"panics"`
 	AcceptBackoffs  int64   `json:"accept_backoffs"` // times that descriptors had run out
 	Limit           *Limit  `json:"limit,omitempty"`
+
+	WindowAtWorkUs float64          `json:"window_at_work_us,omitempty"` // of a limit of requests: sum over these of the time that they were at work within WindowCPUWallUs
+	AtWorkPeak     int64            `json:"at_work_peak,omitempty"`      // and the most at once
+	Queues         map[string]int64 `json:"queues,omitempty"`            // the most in each queue inside of the model, by its name
+	Spread         *Shares          `json:"spread,omitempty"`
+}
+
+// LimitPeak is the most of what the server's limit is of: connections that it
+// held at once, or requests that were at work.
+func (v Server) LimitPeak() int64 { return limitPeak(v.Limit, v.HeldPeak, v.AtWorkPeak) }
+
+// LimitPeak is the same of all slices.
+func (c Cell) LimitPeak() int64 { return limitPeak(c.Limit, c.HeldPeak, c.AtWorkPeak) }
+
+func limitPeak(l *Limit, held, atWork int64) int64 {
+	if l != nil && l.Requests() {
+		return atWork
+	}
+	return held
 }
 
 // Host is what the machine did to a slice, all CPUs together.

@@ -141,10 +141,18 @@ func (d *Dir) Path() string { return d.path }
 func (d *Dir) Close() error { return errors.Join(d.lock.Close(), d.root.Close()) }
 
 // WriteRun writes run.json in one step: a reader sees the old one or the new
-// one, whole. It may be called again and again as a run goes on.
+// one, whole. It may be called again and again as a run goes on. Of a run with a
+// few hundred cells indentation is half of the file, and would make it larger than
+// what is published: that goes without.
 func (d *Dir) WriteRun(r Run) error {
-	var b bytes.Buffer
-	if err := r.Encode(&b); err != nil {
+	var b, dense bytes.Buffer
+	err := r.Encode(&b)
+	if err == nil && b.Len() > largestPublished {
+		err = json.Compact(&dense, b.Bytes())
+		dense.WriteByte('\n')
+		b = dense
+	}
+	if err != nil {
 		return fmt.Errorf("encode %s: %w", filepath.Join(d.path, runFile), err)
 	}
 	return d.WriteFile(runFile, b.Bytes())

@@ -242,6 +242,48 @@ func noNullLists(t *testing.T, path string, j any, lists ...string) {
 	}
 }
 
+// The cells of all models under all loads, and more, fit into a file that may be
+// published.
+func TestALargeRunIsWrittenWithoutIndentation(t *testing.T) {
+	spread := &Spread{Median: 12_345.678901234, Low: 11_111.234567, High: 13_333.345678, N: 40}
+	r := Run{Schema: RunSchema, Name: "<family>", Started: evening.UTC()}
+	for range 16 {
+		e := Experiment{Name: "io", StoppedBy: "budget"}
+		for range 19 {
+			e.Cells = append(e.Cells, Cell{Label: "goroutine", ThroughputPerS: spread, ServerCPUUsPerRequest: spread, ClientCPUUsPerRequest: spread, LittlesLawResidual: spread})
+			for range 4 {
+				e.Comparisons = append(e.Comparisons, Comparison{Metric: MetricP99, Model: "goroutine", Ratio: Ratio{Estimate: spread.Low, Low: &spread.Low, High: &spread.High}})
+			}
+		}
+		r.Experiments = append(r.Experiments, e)
+	}
+	for _, tt := range []struct {
+		name        string
+		experiments int
+		lines       bool // one for each figure
+	}{{"a small run", 1, true}, {"a large one", 16, false}} {
+		d, small := create(t), r
+		small.Experiments = r.Experiments[:tt.experiments]
+		if err := d.WriteRun(small); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(d.Path(), runFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := bytes.Count(b, []byte("\n")); len(b) > largestPublished || b[len(b)-1] != '\n' || (lines > 1) != tt.lines || !bytes.Contains(b, []byte("<family>")) {
+			t.Errorf("%s: %d bytes in %d lines, want at most %d in %v lines, ended by one", tt.name, len(b), lines, largestPublished, tt.lines)
+		}
+		read, err := ReadRun(d.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(read.Experiments) != tt.experiments || len(read.Experiments[0].Cells) != 19 || *read.Experiments[0].Cells[18].ThroughputPerS != *spread {
+			t.Errorf("%s: it reads as %d experiments", tt.name, len(read.Experiments))
+		}
+	}
+}
+
 func TestCreateUnderAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "results")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {

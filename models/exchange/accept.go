@@ -141,6 +141,7 @@ func (x *Exchange) Reject(ctx context.Context, c *Conn) {
 	x.stopWith(ctx)
 	x.turns()
 	go func() {
+		c.sits()
 		if !x.stopping.Load() && c.write([]byte(rejection), 0) {
 			c.linger()
 		}

@@ -384,6 +384,20 @@ func TestStop(t *testing.T) {
 			c.expectGone(6 * second)
 		})
 	})
+	t.Run("but no more than what is left of the write timeout", func(t *testing.T) {
+		for _, bytes := range []int{3000, 100_000} { // one write, and one that gathers
+			bubble(t, func(o *Options) { o.WriteTimeout = 3 * second }, func(b *bench) {
+				c := b.dialRoom(1000, nil)
+				c.send(get(fmt.Sprintf("/?bytes=%d", bytes)))
+				b.sleepUntil(second)
+				b.stop()
+				c.expectGone(3 * second)
+				if n := b.x.Stats(); n.Timeouts != 1 {
+					t.Errorf("counted %d timeouts", n.Timeouts)
+				}
+			})
+		}
+	})
 	t.Run("with no grace everything ends at once", func(t *testing.T) {
 		bubble(t, func(o *Options) { o.Grace = 0 }, func(b *bench) {
 			c, d := b.dial(nil), b.dialRoom(1000, nil)
@@ -734,12 +748,15 @@ func TestConnsAreUsedAgain(t *testing.T) {
 				client := &client{bench: b, end: c, server: server, r: bufio.NewReader(c)}
 				client.send(s)
 				_ = c.CloseWrite()
-				conn.x.holds(conn.id, conn.worker)
+				conn.x.holds(conn.id, -1)
 				if conn.converse() == CloseLingering {
 					conn.linger()
 				}
 				_ = server.Close()
 				b.x.closed(conn, -1, true)
+				if conn.desk != nil { // as close does
+					conn.rises()
+				}
 				if s != before {
 					if got := client.answer(); got != "200 14" {
 						t.Errorf("row %d: after %.40q a request is answered %q", i, before, got)

@@ -28,6 +28,8 @@ type Stats struct {
 	Workers        []Worker      // as declared
 	Queues         []QueueLength // as declared
 	Spread         Spread        // as declared
+	Processes      []int         // numbers of the child processes that there are now, whose counts are in the figures above; nil of a model that has none
+	Starting       int           // child processes that are to serve, and don't yet
 }
 
 // A Limit is a bound that a model keeps; models without one declare none.
@@ -67,10 +69,10 @@ type counters struct {
 	spread   string         // what connections are spread over
 	taken    []atomic.Int64 // by each part of it
 
-	requests atomic.Int64
-	panics   atomic.Int64
-	backoffs atomic.Int64
-	timeouts atomic.Int64
+	*tally
+
+	family *Family // whose leader this is, or nil
+	member *member // of a family of processes, or nil
 }
 
 // A gauge is a number that goes up and down, and the most that it was.
@@ -152,8 +154,9 @@ func (x *Exchange) TakenBy(part int) { x.taken[part].Add(1) }
 func (x *Exchange) Stats() Stats {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.heldChanges()
-	x.workChanges()
+	now := x.now() // the two times are sums over the same span
+	x.heldUntil(now)
+	x.workUntil(now)
 	st := Stats{
 		At:             x.epoch.Add(time.Duration(x.heldAt)),
 		Accepted:       x.accepted,
@@ -181,6 +184,9 @@ func (x *Exchange) Stats() Stats {
 	for i := range x.taken {
 		st.Spread.Taken = append(st.Spread.Taken, x.taken[i].Load())
 	}
+	if x.family != nil {
+		x.family.addTo(&st)
+	}
 	return st
 }
 
@@ -194,18 +200,23 @@ func (x *Exchange) ResetPeaks() {
 	for _, q := range x.queues {
 		q.most.Store(q.now.Load())
 	}
+	if x.family != nil {
+		x.family.resetPeaks()
+	}
 }
 
 // heldChanges is called, under the lock, before the held connections change.
-func (x *Exchange) heldChanges() {
-	now := int64(time.Since(x.epoch))
+func (x *Exchange) heldChanges() { x.heldUntil(x.now()) }
+
+func (x *Exchange) heldUntil(now int64) {
 	x.heldArea += x.held.now * (now - x.heldAt)
 	x.heldAt = now
 }
 
 // workChanges is called, under the lock, before the requests at work change.
-func (x *Exchange) workChanges() {
-	now := int64(time.Since(x.epoch))
+func (x *Exchange) workChanges() { x.workUntil(x.now()) }
+
+func (x *Exchange) workUntil(now int64) {
 	x.workArea += x.work.now * (now - x.workAt)
 	x.workAt = now
 }
@@ -214,22 +225,34 @@ func (x *Exchange) workChanges() {
 // whose driver keeps its own.
 func (x *Exchange) opened(c *Conn) (id uint64) {
 	x.mu.Lock()
+	x.member.begins()
 	x.accepted++
-	id = uint64(x.accepted)
+	id = x.number()
 	if c != nil {
 		x.all[c] = struct{}{}
 	}
 	x.open.inc()
 	x.waiting = max(x.waiting, x.open.now-x.held.now-x.turning)
+	x.member.writes(&x.counters, oneOpen)
 	x.mu.Unlock()
 	return id
+}
+
+// number is that of the connection that was counted just now.
+func (c *counters) number() uint64 {
+	if c.member != nil {
+		return c.member.number()
+	}
+	return uint64(c.accepted)
 }
 
 // holds counts a connection whose conversation begins.
 func (x *Exchange) holds(id uint64, worker int) {
 	x.mu.Lock()
+	x.member.begins()
 	x.heldChanges()
 	x.held.inc()
+	x.member.writes(&x.counters, oneHeld)
 	if worker >= 0 {
 		x.workers[worker].Holds = id
 	}
@@ -239,8 +262,10 @@ func (x *Exchange) holds(id uint64, worker int) {
 // turns counts a connection that is turned away.
 func (x *Exchange) turns() {
 	x.mu.Lock()
+	x.member.begins()
 	x.rejected++
 	x.turning++
+	x.member.writes(&x.counters, oneTurning)
 	x.leaving++
 	x.mu.Unlock()
 }
@@ -252,12 +277,15 @@ func (x *Exchange) closed(c *Conn, worker int, held bool) {
 	if c != nil {
 		delete(x.all, c)
 	}
+	x.member.begins()
 	x.open.dec()
 	if held {
 		x.heldChanges()
 		x.held.dec()
+		x.member.writes(&x.counters, -oneOpen-oneHeld)
 	} else {
 		x.turning--
+		x.member.writes(&x.counters, -oneOpen-oneTurning)
 	}
 	if worker >= 0 {
 		x.workers[worker].Holds = 0

@@ -93,8 +93,11 @@ func (o Options) check() error {
 type Exchange struct {
 	opts    Options
 	epoch   time.Time
+	epochNs int64 // the same, since 1970
 	observe func(Moment)
 	conns   sync.Pool // of *Conn
+	desks   sync.Pool // of *desk
+	spare   sync.Pool // of *Machine, that a driver had too many of
 	date    atomic.Pointer[dateLine]
 
 	stopping  atomic.Bool // no further request is read
@@ -121,9 +124,12 @@ func New(o Options) (*Exchange, error) {
 		epoch:     time.Now(),
 		graceOver: make(chan struct{}),
 		all:       make(map[*Conn]struct{}),
+		counters:  counters{tally: new(tally)},
 	}
+	x.epochNs = x.epoch.UnixNano()
 	x.left.L = &x.mu
 	x.conns.New = func() any { return newConn(x) }
+	x.desks.New = func() any { return newDesk(x) }
 	return x, nil
 }
 
@@ -166,7 +172,10 @@ func (x *Exchange) Observe(f func(Moment)) { x.observe = f }
 
 // stopWith arranges that the end of ctx stops the exchange.
 func (x *Exchange) stopWith(ctx context.Context) {
-	x.watch.Do(func() { context.AfterFunc(ctx, x.stop) })
+	x.watch.Do(func() {
+		context.AfterFunc(ctx, x.stop)
+		x.member.serves()
+	})
 }
 
 // Stopping reports whether the exchange is stopping, since ctx is done or the
@@ -183,15 +192,15 @@ func (x *Exchange) Stopping(ctx context.Context) bool {
 func (x *Exchange) stop() { x.stopped.Do(x.stopNow) }
 
 func (x *Exchange) stopNow() {
-	end := time.Now().Add(x.opts.Grace)
-	x.graceEnd.Store(int64(end.Sub(x.epoch)))
+	x.graceEnd.Store(int64(time.Now().Add(x.opts.Grace).Sub(x.epoch)))
 	x.stopping.Store(true)
 	x.mu.Lock()
 	for c := range x.all {
-		// Whoever arms a deadline looks at stopping afterwards, so one of us
+		// Both strike at once, and whoever is struck sees for how long it may go
+		// on. Whoever arms a deadline looks at stopping afterwards, so one of us
 		// sees the other.
 		_ = c.nc.SetReadDeadline(past)
-		_ = c.nc.SetWriteDeadline(end)
+		_ = c.nc.SetWriteDeadline(past)
 	}
 	x.mu.Unlock()
 	time.AfterFunc(x.opts.Grace, func() {
@@ -200,9 +209,16 @@ func (x *Exchange) stopNow() {
 	})
 }
 
-// graceEnds is when connections that are still open are cut off. Only once
-// stopping.
-func (x *Exchange) graceEnds() time.Time { return x.epoch.Add(time.Duration(x.graceEnd.Load())) }
+// now is the time on the exchange's clock: nanoseconds since its epoch.
+func (x *Exchange) now() int64 { return int64(time.Since(x.epoch)) }
+
+// at is a moment on the exchange's clock as package time has it; 0 is none.
+func (x *Exchange) at(moment int64) time.Time {
+	if moment == 0 {
+		return time.Time{}
+	}
+	return x.epoch.Add(time.Duration(moment))
+}
 
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
@@ -221,8 +237,9 @@ type dateLine struct {
 	line   []byte
 }
 
-// dateHeader returns the Date line of a second, counted from 1970.
-func (x *Exchange) dateHeader(second int64) []byte {
+// dateAt returns the Date line of a moment on the exchange's clock.
+func (x *Exchange) dateAt(now int64) []byte {
+	second := (x.epochNs + now) / int64(time.Second)
 	d := x.date.Load()
 	if d == nil || d.second != second {
 		d = &dateLine{second, time.Unix(second, 0).UTC().AppendFormat(nil, "Date: Mon, 02 Jan 2006 15:04:05 GMT\r\n")}

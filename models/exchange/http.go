@@ -87,14 +87,37 @@ func cutLine(b []byte) (line, rest []byte) {
 	return line, rest
 }
 
+// cut is bytes.Cut for a single byte, without its frames.
+func cut(b []byte, at byte) (before, after []byte, found bool) {
+	i := bytes.IndexByte(b, at)
+	if i < 0 {
+		return b, nil, false
+	}
+	return b[:i], b[i+1:], true
+}
+
 // parse reads a whole head, its empty line included. Where the head is not
 // acceptable it returns the status to answer and why, in words.
 func (r *request) parse(head []byte) (status, string) {
 	*r = request{length: -1}
 	line, rest := cutLine(head)
-	if status, why := r.parseRequestLine(line); status != "" {
-		return status, why
+	// One after the other, not one within the other: see Conn about stacks.
+	target, status, why := r.parseRequestLine(line)
+	if status == "" {
+		target, status, why = parseTarget(target)
 	}
+	if status == "" {
+		r.work, status, why = parseWork(target)
+	}
+	if status == "" {
+		status, why = r.parseHeaders(rest)
+	}
+	return status, why
+}
+
+// parseHeaders reads what follows the request line.
+func (r *request) parseHeaders(rest []byte) (status, string) {
+	var line []byte
 	var hosts int
 	var keepAlive, closing, te bool
 	var length []byte // the first Content-Length
@@ -103,7 +126,7 @@ func (r *request) parse(head []byte) (status, string) {
 		if len(line) == 0 {
 			break
 		}
-		name, value, ok := bytes.Cut(line, []byte{':'})
+		name, value, ok := cut(line, ':')
 		if !ok {
 			return statusBadRequest, "a header line has no colon"
 		}
@@ -164,36 +187,41 @@ func (r *request) parse(head []byte) (status, string) {
 }
 
 // parseRequestLine reads method, target and version.
-func (r *request) parseRequestLine(line []byte) (status, string) {
-	method, rest, ok := bytes.Cut(line, []byte{' '})
+func (r *request) parseRequestLine(line []byte) (target []byte, _ status, why string) {
+	method, rest, ok := cut(line, ' ')
 	if !ok || !isToken(method) {
-		return statusBadRequest, "the request line is not METHOD TARGET VERSION"
+		return nil, statusBadRequest, "the request line is not METHOD TARGET VERSION"
 	}
 	r.head = string(method) == "HEAD"
-	target, version, ok := bytes.Cut(rest, []byte{' '})
+	target, version, ok := cut(rest, ' ')
 	if !ok {
-		return statusBadRequest, "the request line is not METHOD TARGET VERSION"
+		return nil, statusBadRequest, "the request line is not METHOD TARGET VERSION"
 	}
 	// HTTP/1.1; the digits are one each: RFC 9112, 2.3.
 	const form = "HTTP/x.y"
 	if len(version) != len(form) || string(version[:5]) != form[:5] || !isDigit(version[5]) || version[6] != '.' || !isDigit(version[7]) {
-		return statusBadRequest, "the version is not HTTP/1.1 or HTTP/1.0"
+		return nil, statusBadRequest, "the version is not HTTP/1.1 or HTTP/1.0"
 	}
 	if version[5] != '1' {
-		return statusVersion, "the versions that are known here are HTTP/1.1 and HTTP/1.0"
+		return nil, statusVersion, "the versions that are known here are HTTP/1.1 and HTTP/1.0"
 	}
 	r.minor = min(version[7]-'0', 1) // a higher minor version is compatible: RFC 9110, 2.5
-	return r.parseTarget(target, string(method) == "OPTIONS")
+	if string(target) == "*" && string(method) == "OPTIONS" {
+		return nil, "", ""
+	}
+	if len(target) == 0 { // nil stands for the asterisk
+		return nil, statusBadRequest, "the target is malformed"
+	}
+	return target, "", ""
 }
 
-// parseTarget reads the work asked for from the query. Other keys than its own
-// are ignored, as are the path and the host.
-func (r *request) parseTarget(target []byte, options bool) (status, string) {
-	r.work = Work{Bytes: fillerPeriod}
-	if options && string(target) == "*" {
-		return "", ""
+// parseTarget returns the query of a target that is well formed. The path and
+// the host are ignored.
+func parseTarget(target []byte) (query []byte, _ status, why string) {
+	if target == nil {
+		return nil, "", ""
 	}
-	path, query, _ := bytes.Cut(target, []byte{'?'})
+	path, query, _ := cut(target, '?')
 	for _, scheme := range [...]string{"http://", "https://"} { // RFC 9112, 3.2.2: absolute form
 		if len(path) > len(scheme) && isName(path[:len(scheme)], scheme) {
 			host := path[len(scheme):]
@@ -202,41 +230,47 @@ func (r *request) parseTarget(target []byte, options bool) (status, string) {
 				host, path = host[:i], host[i:]
 			}
 			if len(host) == 0 || host[0] == ':' || !isHost(host) || !isAddress(host) {
-				return statusBadRequest, "the host in the target is malformed"
+				return nil, statusBadRequest, "the host in the target is malformed"
 			}
 			break
 		}
 	}
 	if len(path) == 0 || path[0] != '/' || !isPath(path) || !isVisible(query) {
-		return statusBadRequest, "the target is malformed"
+		return nil, statusBadRequest, "the target is malformed"
 	}
+	return query, "", ""
+}
+
+// parseWork reads the work asked for from a query.
+func parseWork(query []byte) (w Work, _ status, why string) {
+	w.Bytes = fillerPeriod
 	var given struct{ wait, spin, bytes bool }
 	for len(query) > 0 {
 		var pair []byte
-		pair, query, _ = bytes.Cut(query, []byte{'&'})
-		key, value, _ := bytes.Cut(pair, []byte{'='})
+		pair, query, _ = cut(query, '&')
+		key, value, _ := cut(pair, '=')
 		switch string(key) {
 		case "wait":
 			d, ok := parseDuration(value)
 			if !ok || d > MaxWait || given.wait {
-				return statusBadRequest, "wait must be one duration of at most 60s, such as 5ms"
+				return w, statusBadRequest, "wait must be one duration of at most 60s, such as 5ms"
 			}
-			r.work.Wait, given.wait = d, true
+			w.Wait, given.wait = d, true
 		case "spin":
 			d, ok := parseDuration(value)
 			if !ok || d > MaxSpin || given.spin {
-				return statusBadRequest, "spin must be one duration of at most 10s, such as 200us"
+				return w, statusBadRequest, "spin must be one duration of at most 10s, such as 200us"
 			}
-			r.work.Spin, given.spin = d, true
+			w.Spin, given.spin = d, true
 		case "bytes":
 			n, ok := parseDigits(value)
 			if !ok || n > MaxBytes || given.bytes {
-				return statusBadRequest, "bytes must be one whole number of at most 16777216"
+				return w, statusBadRequest, "bytes must be one whole number of at most 16777216"
 			}
-			r.work.Bytes, given.bytes = n, true
+			w.Bytes, given.bytes = n, true
 		}
 	}
-	return "", ""
+	return w, "", ""
 }
 
 // parseDigits reads a decimal number. From 2⁵⁹ on, which is above every limit

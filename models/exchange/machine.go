@@ -60,6 +60,7 @@ func (w Work) asked() bool { return w.Wait > 0 || w.Spin > 0 }
 // for one goroutine at a time. Use Reset before the first Feed.
 type Machine struct {
 	once    bool
+	each    bool          // DoWork for requests that ask for none, too
 	date    func() []byte // a whole Date line; nil for none
 	state   state
 	phase   Phase
@@ -99,7 +100,8 @@ func (m *Machine) Reset(conversation string, date func() []byte) {
 	if cap(part) > keepBuffer {
 		part = nil // a large head came by; don't keep its memory for ever
 	}
-	*m = Machine{once: conversation == Once, date: date, phase: PhaseHead, part: part[:0], out: out[:0]}
+	*m = Machine{} // in place: a literal with values would be made on the stack, and copied
+	m.once, m.date, m.phase, m.part, m.out = conversation == Once, date, PhaseHead, part[:0], out[:0]
 }
 
 // keepBuffer is the most memory, in bytes, that a machine keeps for the next
@@ -185,7 +187,7 @@ func (m *Machine) Next() Action {
 			}
 		case stateWork:
 			m.state = stateAnswer
-			if m.work.asked() {
+			if m.work.asked() || m.each {
 				return DoWork
 			}
 		case stateAnswer:
@@ -377,7 +379,7 @@ func (m *Machine) readOnce() (act Action, ok bool) {
 	}
 	m.in = nil
 	m.started++
-	m.state = stateAnswer
+	m.state = stateWork
 	return 0, true
 }
 

@@ -35,6 +35,7 @@ type Talk struct {
 	ended    bool  // the peer will send no more
 	last     bool  // lingering, or to be closed, next
 	interim  bool  // what is sent is no answer yet
+	kept     bool  // head is the talk's own
 }
 
 type talkState uint8
@@ -55,7 +56,7 @@ type Step uint8
 // The steps.
 const (
 	ToReceive   Step = iota // wait for bytes until the deadline, then say Received, Ended or Broken
-	ToWork                  // perform the work: StartWork, or Perform on a goroutine that may block
+	ToWork                  // a request was read whole: perform its work, by StartWork, or by Perform on a goroutine that may block
 	ToWait                  // nothing before the deadline: the work waits
 	ToSend                  // send what Unsent says, and say Sent, by the deadline; or Broken
 	ToHalfClose             // shut down the sending side, and ask again
@@ -66,24 +67,31 @@ const (
 // that conversations need while something of a request is on its way. It is for
 // that goroutine alone.
 type Driver struct {
+	// EachRequest has Next say ToWork for requests that ask for no work, too:
+	// for models that hand each request to somebody else. It must be the same
+	// for all drivers of a model, and set before the first talk begins.
+	EachRequest bool
+
 	x     *Exchange
 	now   int64 // nanoseconds since the exchange's epoch
-	wall  int64 // of the epoch, nanoseconds since 1970
 	date  func() []byte
 	out   []byte
 	spare []*Machine
+	timer *time.Timer // of Perform
 }
 
-// spareMachines is how many machines a driver keeps for later.
+// spareMachines is how many machines a driver keeps for later. Where talks pass
+// from one driver to another one gains what the other lacks: what is over goes
+// through the exchange.
 const spareMachines = 256
 
 // NewDriver returns a driver for the calling goroutine. The exchange stops when
 // ctx is done, even while all its drivers are at work.
 func (x *Exchange) NewDriver(ctx context.Context) *Driver {
 	x.stopWith(ctx)
-	d := &Driver{x: x, wall: x.epoch.UnixNano(), out: make([]byte, 0, readSize)}
+	d := &Driver{x: x, out: make([]byte, 0, readSize)}
 	if x.opts.Conversation == HTTP {
-		d.date = func() []byte { return x.dateHeader((d.wall + d.now) / int64(time.Second)) }
+		d.date = func() []byte { return x.dateAt(d.now) }
 	}
 	d.Tick()
 	return d
@@ -92,7 +100,7 @@ func (x *Exchange) NewDriver(ctx context.Context) *Driver {
 // Tick reads the clock. A loop does it once after each wait; timeouts are kept
 // to what a turn of the loop takes.
 func (d *Driver) Tick() int64 {
-	d.now = int64(time.Since(d.x.epoch))
+	d.now = d.x.now()
 	return d.now
 }
 
@@ -117,6 +125,7 @@ func (d *Driver) Accept(t *Talk) {
 func (d *Driver) Hold(t *Talk, worker int) {
 	t.worker = int32(worker)
 	d.x.holds(t.id, worker)
+	defer d.guard(t)
 	d.moment(t, Moment{Event: Held})
 }
 
@@ -133,9 +142,10 @@ func (d *Driver) Received(t *Talk, b []byte) {
 		t.left -= int64(len(b))
 		return
 	}
-	d.moment(t, Moment{Event: Read, Bytes: b})
+	defer d.guard(t)
 	d.lend(t)
 	t.m.Feed(b)
+	d.moment(t, Moment{Event: Read, Bytes: b})
 }
 
 // Ended says that the peer will send no more.
@@ -157,11 +167,13 @@ func (d *Driver) lend(t *Talk) {
 	if t.m == nil {
 		if n := len(d.spare); n > 0 {
 			t.m, d.spare = d.spare[n-1], d.spare[:n-1]
+		} else if m, ok := d.x.spare.Get().(*Machine); ok {
+			t.m = m
 		} else {
 			t.m = new(Machine)
 		}
 		t.m.Reset(d.x.opts.Conversation, d.date)
-		t.m.phase = t.phase
+		t.m.phase, t.m.each = t.phase, d.EachRequest
 		if t.ended {
 			t.m.EOF()
 		}
@@ -175,6 +187,8 @@ func (d *Driver) takeBack(t *Talk) {
 		t.m = nil
 		if m.out, m.in, m.date = nil, nil, nil; len(d.spare) < spareMachines {
 			d.spare = append(d.spare, m)
+		} else {
+			d.x.spare.Put(m)
 		}
 	}
 }
@@ -183,17 +197,35 @@ func (d *Driver) takeBack(t *Talk) {
 // received and not yet looked at, and what is to be sent of a head. A driver
 // calls it before it turns to another connection, or gives the talk away, when
 // Next has said ToWork, ToWait or ToSend.
-func (d *Driver) Keep(t *Talk) {
+func (d *Driver) Keep(t *Talk) { d.KeepIn(t, nil) }
+
+// KeepIn is Keep for a driver that has memory for a head itself: it is kept in
+// room, if that is large enough, which must then stay as it is until the head is
+// sent.
+func (d *Driver) KeepIn(t *Talk, room []byte) {
 	if t.m != nil {
 		t.m.keep()
 	}
-	if t.state == talkSend && len(t.head) > 0 {
-		t.head = append(make([]byte, 0, len(t.head)), t.head...)
+	if t.state == talkSend && len(t.head) > 0 && !t.kept {
+		if cap(room) < len(t.head) {
+			room = make([]byte, 0, len(t.head))
+		}
+		t.head, t.kept = append(room[:0], t.head...), true
 	}
 }
 
 // Next says what to do now.
-func (d *Driver) Next(t *Talk) Step {
+func (d *Driver) Next(t *Talk) (step Step) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.panicked(t, p)
+			step = d.next(t)
+		}
+	}()
+	return d.next(t)
+}
+
+func (d *Driver) next(t *Talk) Step {
 	x := d.x
 	for {
 		if t.gone {
@@ -212,7 +244,7 @@ func (d *Driver) Next(t *Talk) Step {
 			case d.now < t.deadline:
 				return ToWait
 			default:
-				d.guard(t, d.spin)
+				d.spin(t)
 			}
 			continue
 		case talkSend:
@@ -299,7 +331,7 @@ func (d *Driver) outputs(t *Talk) {
 		head = append(head, filler[:n]...)
 		n = 0
 	}
-	t.head, t.left, t.state, t.interim = head, n, talkSend, t.m.Interim()
+	t.head, t.left, t.state, t.interim, t.kept = head, n, talkSend, t.m.Interim(), false
 	t.deadline = 0
 	if d.x.opts.WriteTimeout > 0 {
 		t.deadline = d.now + int64(d.x.opts.WriteTimeout)
@@ -324,8 +356,13 @@ func (t *Talk) Unsent(parts [][]byte) [][]byte {
 	return parts
 }
 
+// Sending reports whether something is still to be sent of what Next last said
+// ToSend for.
+func (t *Talk) Sending() bool { return t.state == talkSend }
+
 // Sent says that n bytes of what is to be sent are.
 func (d *Driver) Sent(t *Talk, n int) {
+	defer d.guard(t)
 	k := min(n, len(t.head))
 	t.head = t.head[k:]
 	t.from += int64(n - k)
@@ -374,11 +411,13 @@ func (d *Driver) noLaterThanGrace(t *Talk) {
 // StartWork begins the work without blocking: Next then says ToWait until what
 // it waits for is over. CPU that the work is to burn is burnt by Next, on the
 // loop's own thread: a loop has no other.
-func (d *Driver) StartWork(t *Talk) { d.guard(t, d.starts) }
-
-func (d *Driver) starts(t *Talk) {
+func (d *Driver) StartWork(t *Talk) {
+	defer d.guard(t)
 	w := t.m.Work()
-	t.begin = d.Tick()
+	if t.begin = d.Tick(); !w.asked() {
+		t.state = talkOn
+		return
+	}
 	d.moment(t, Moment{Event: Working, Work: w})
 	t.state, t.deadline, t.waits = talkWait, t.begin+int64(w.Wait), false
 	if d.x.stopping.Load() {
@@ -409,23 +448,29 @@ func (d *Driver) spin(t *Talk) {
 }
 
 // Perform does the whole work, on a goroutine that may block for it. Its driver
-// is the one that asks Next afterwards.
-func (d *Driver) Perform(t *Talk) { d.guard(t, d.performs) }
-
-func (d *Driver) performs(t *Talk) {
-	w := t.m.Work()
-	x := d.x
+// is the one that asks Next afterwards. A request that asks for no work isn't
+// counted as at work.
+func (d *Driver) Perform(t *Talk) {
+	defer d.guard(t)
+	x, w := d.x, t.m.Work()
+	if t.begin = d.Tick(); !w.asked() {
+		t.state = talkOn
+		return
+	}
 	x.worksOn()
 	defer x.worksOff()
-	t.begin = d.Tick()
 	d.moment(t, Moment{Event: Working, Work: w})
 	done := true
 	if w.Wait > 0 {
-		timer := time.NewTimer(w.Wait)
+		if d.timer == nil {
+			d.timer = time.NewTimer(w.Wait)
+		} else {
+			d.timer.Reset(w.Wait)
+		}
 		select {
-		case <-timer.C:
+		case <-d.timer.C:
 		case <-x.graceOver:
-			timer.Stop()
+			d.timer.Stop()
 			done = false
 		}
 	}
@@ -443,18 +488,25 @@ func (d *Driver) worked(t *Talk) {
 	d.moment(t, Moment{Event: Worked, Work: t.m.Work()})
 }
 
-// guard has a panic of the work cost its connection and nothing else.
-func (d *Driver) guard(t *Talk, f func(*Talk)) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.x.panics.Add(1)
-			d.moment(t, Moment{Event: Panicked, Err: fmt.Errorf("panic while answering: %v", p)})
-			t.m.out = d.out
-			t.m.Fail()
-			d.outputs(t)
-		}
-	}()
-	f(t)
+// guard, deferred, has a panic cost its connection and nothing else.
+func (d *Driver) guard(t *Talk) {
+	if p := recover(); p != nil {
+		d.panicked(t, p)
+	}
+}
+
+// panicked ends a talk whose work panicked: the client is told, unless something
+// of an answer may have gone out already.
+func (d *Driver) panicked(t *Talk, p any) {
+	d.x.panics.Add(1)
+	d.moment(t, Moment{Event: Panicked, Err: fmt.Errorf("panic while answering: %v", p)})
+	if t.state >= talkSend || t.m == nil || t.m.blank() {
+		t.state = talkOver
+		return
+	}
+	t.m.out, t.m.date = d.out, d.date
+	t.m.Fail()
+	d.outputs(t)
 }
 
 // Closed ends the talk: its descriptor is closed.

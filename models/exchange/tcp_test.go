@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -263,6 +265,96 @@ func TestStopOnRealSockets(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", ln.Addr().String()); err == nil {
 		t.Error("the listener is still open")
+	}
+}
+
+// Sockets whose deadlines strike again and again, early each time, lose nothing
+// and write nothing twice: neither where a read waits, with something of a
+// request there or nothing, nor where there is no room for an answer.
+func TestEarlyDeadlinesOnRealSockets(t *testing.T) {
+	x, err := New(DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	nc, err := ln.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = nc.SetWriteBuffer(1) // as small as the system allows
+	read := make(chan int, 10_000)
+	x.observe = func(m Moment) {
+		if m.Event == Read {
+			read <- len(m.Bytes)
+		}
+	}
+	wg.Go(func() { x.Hold(context.Background(), x.Adopt(nc)) })
+	var strikes atomic.Int64
+	over := make(chan struct{})
+	defer close(over)
+	wg.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				_ = nc.SetDeadline(past)
+				strikes.Add(1)
+				runtime.Gosched()
+			}
+		}
+	})
+	struck := func() {
+		for enough := strikes.Load() + 100; strikes.Load() < enough; {
+			runtime.Gosched()
+		}
+	}
+	r := bufio.NewReader(client)
+	expect := func(n int64) {
+		t.Helper()
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if want := strings.Repeat(fillerText, int(n/fillerPeriod)+1)[:n]; err != nil || string(body) != want {
+			t.Fatalf("an answer has %d bytes, %v; want %d", len(body), err, n)
+		}
+	}
+	for range 10 {
+		struck() // nothing of a request is there
+		for _, part := range []string{"GET", " /?bytes=7 HTTP/1.1\r\nHo", "st: a\r\n\r\n"} {
+			_, _ = io.WriteString(client, part)
+			for left := len(part); left > 0; left -= <-read {
+			}
+			struck()
+		}
+		expect(7)
+	}
+	for bytes, n := range map[int64]int{3000: 2000, 200_000: 30} { // one write, and one that gathers
+		answers := x.Stats().Requests
+		wg.Go(func() { _, _ = io.WriteString(client, strings.Repeat(get(fmt.Sprint("/?bytes=", bytes)), n)) })
+		for before := int64(-1); before != answers; answers = x.Stats().Requests { // until there is no room
+			before = answers
+			struck()
+		}
+		for range n {
+			expect(bytes)
+		}
+	}
+	if n := x.Stats().Timeouts; n != 0 {
+		t.Errorf("%d timeouts", n)
 	}
 }
 

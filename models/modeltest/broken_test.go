@@ -137,6 +137,18 @@ func halfTheWorkers(ctx context.Context, ln *net.TCPListener, x *exchange.Exchan
 	return holdAtMost(ctx, ln, x, 4)
 }
 
+// oneTooManyAtWork works on up to 5 requests at once and says 4.
+func oneTooManyAtWork(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
+	x.Declare(exchange.Limit{Name: "workers", Work: 4})
+	return holdAtMost(ctx, ln, x, 5)
+}
+
+// halfAtWork works on up to 4 requests at once and says 8.
+func halfAtWork(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange) error {
+	x.Declare(exchange.Limit{Name: "workers", Work: 8})
+	return holdAtMost(ctx, ln, x, 4)
+}
+
 func holdAtMost(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange, n int) error {
 	places := make(chan struct{}, n)
 	var wg sync.WaitGroup

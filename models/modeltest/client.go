@@ -21,6 +21,7 @@ type client struct {
 	conn     *net.TCPConn
 	in       *bufio.Reader
 	patience time.Duration
+	byEnd    bool // a refusal may end with the connection
 }
 
 func (s *server) dial() (*client, error) {
@@ -29,11 +30,13 @@ func (s *server) dial() (*client, error) {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return newClient(conn.(*net.TCPConn), s.Patience), nil
+	c := newClient(conn.(*net.TCPConn), s.Patience)
+	c.byEnd = s.Reference
+	return c, nil
 }
 
 func newClient(conn *net.TCPConn, patience time.Duration) *client {
-	return &client{conn, bufio.NewReader(conn), patience}
+	return &client{conn: conn, in: bufio.NewReader(conn), patience: patience}
 }
 
 // with opens a connection for f and closes it afterwards. Where the model
@@ -193,7 +196,7 @@ func (c *client) answer(method string) (answer, error) {
 	switch {
 	case err != nil:
 		return a, fmt.Errorf("%s after %d of %d bytes of the answer", reason(err, c.patience), a.bytes, resp.ContentLength)
-	case resp.ContentLength < 0:
+	case resp.ContentLength < 0 && !(c.byEnd && a.closes && a.status >= 400):
 		return a, fmt.Errorf("the answer (status %d) has no length", a.status)
 	case a.status == http.StatusServiceUnavailable:
 		return a, errTurnedAway
@@ -232,6 +235,16 @@ func (c *client) over() error {
 		return fmt.Errorf("the connection was not closed within %v", c.patience)
 	case n > 0:
 		return fmt.Errorf("%d bytes came, where nothing was to be answered", n)
+	}
+	return nil
+}
+
+// gone fails unless the server ends the connection here, in whatever way and
+// whatever it says first.
+func (c *client) gone() error {
+	_ = c.conn.SetReadDeadline(time.Now().Add(c.patience))
+	if _, err := io.Copy(io.Discard, c.in); errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the connection was not closed within %v", c.patience)
 	}
 	return nil
 }

@@ -1,13 +1,17 @@
 package modeltest
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // openDescriptors counts this process's descriptors.
@@ -28,10 +32,18 @@ func descriptors() (highest, n int, err error) {
 	return highest, len(entries), err
 }
 
-// exhaustion takes every descriptor of the process, has clients connect, which
-// the kernel does without the server, looks at what the server does about
-// those that it can't accept, and gives the descriptors back.
+// exhaustion takes every descriptor of the process, and of its children where the
+// model has some, has clients connect, which the kernel does without the server,
+// looks at what the server does about those that it can't accept, and gives the
+// descriptors back.
 func exhaustion(r *rig) error {
+	// Before the server begins: io_uring reads the limit when it is asked to
+	// accept, and not again with each connection.
+	raiseLimit, err := lowerLimit()
+	if err != nil {
+		return err
+	}
+	defer raiseLimit()
 	s, err := r.start(r.patient())
 	if err != nil {
 		return err
@@ -64,6 +76,15 @@ func exhaustion(r *rig) error {
 		socks = append(socks, fd)
 	}
 
+	children, err := s.processes()
+	if err != nil {
+		return err
+	}
+	feed, err := starve(children)
+	if err != nil {
+		return err
+	}
+	defer feed()
 	giveBack, err := takeDescriptors()
 	if err != nil {
 		return err
@@ -87,12 +108,13 @@ func exhaustion(r *rig) error {
 
 	// A naive loop takes a whole CPU, a model that waits next to nothing.
 	const window = 300 * time.Millisecond
-	before, begun := processCPU(), time.Now()
+	before, begun := processCPU(children), time.Now()
 	over := time.NewTimer(window)
 	<-over.C
-	used, passed := processCPU()-before, time.Since(begun)
+	used, passed := processCPU(children)-before, time.Since(begun)
 	backoffs := s.x.Stats().AcceptBackoffs
 	giveBack()
+	feed()
 
 	switch {
 	case s.gone():
@@ -124,10 +146,10 @@ func outAndGone(s *server) error {
 	return fmt.Errorf("descriptors ran out, and Serve returned: %v", s.err)
 }
 
-// takeDescriptors takes all that the process may have: it lowers the limit to
-// what is in use, and fills what is free below. Call what it returns to undo
-// both; it may be called twice.
-func takeDescriptors() (giveBack func(), err error) {
+// lowerLimit lowers the limit of descriptors to little more than what is in use,
+// so that taking the rest is soon done. Call what it returns to undo it.
+func lowerLimit() (undo func(), err error) {
+	const room = 512 // for what a model needs for itself
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return nil, os.NewSyscallError("getrlimit", err)
@@ -137,17 +159,22 @@ func takeDescriptors() (giveBack func(), err error) {
 		return nil, err
 	}
 	low := limit
-	low.Cur = uint64(highest) + 1
+	low.Cur = min(limit.Cur, uint64(highest)+room)
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low); err != nil {
 		return nil, os.NewSyscallError("setrlimit", err)
 	}
+	return func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) }, nil
+}
+
+// takeDescriptors takes all that the process may have. Call what it returns to
+// give them back; it may be called twice.
+func takeDescriptors() (giveBack func(), err error) {
 	var taken []int
 	giveBack = func() {
 		for _, fd := range taken {
 			_ = syscall.Close(fd)
 		}
 		taken = nil
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 	}
 	for {
 		fd, err := syscall.Dup(0)
@@ -163,13 +190,83 @@ func takeDescriptors() (giveBack func(), err error) {
 	}
 }
 
-// processCPU is the CPU time that this process has used.
-func processCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
+// processes returns the child processes of the server, when all of them serve: one
+// that is being started can't do without the descriptors that it asks for.
+func (s *server) processes() ([]int, error) {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for giveUp := time.Now().Add(s.Patience); ; <-look.C {
+		st := s.x.Stats()
+		switch {
+		case st.Starting == 0:
+			return st.Processes, nil
+		case time.Now().After(giveUp):
+			return nil, fmt.Errorf("after %v, %d of its processes don't serve yet", s.Patience, st.Starting)
+		}
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// starve lowers the limit of other processes to what they use, so that none of
+// them gets another descriptor. Call what it returns to undo it; it may be called
+// twice. A process that ends meanwhile is left out.
+func starve(pids []int) (feed func(), err error) {
+	limits := map[int]unix.Rlimit{}
+	feed = func() {
+		for pid, limit := range limits {
+			_ = unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil)
+		}
+	}
+	for _, pid := range pids {
+		fds, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/fd")
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		var taken []int
+		for _, e := range fds {
+			if fd, err := strconv.Atoi(e.Name()); err == nil {
+				taken = append(taken, fd)
+			}
+		}
+		free := uint64(0) // the lowest that is
+		for slices.Contains(taken, int(free)) {
+			free++
+		}
+		var limit unix.Rlimit
+		if err == nil {
+			err = unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit)
+		}
+		if err == nil {
+			err = unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: free, Max: limit.Max}, nil)
+		}
+		switch {
+		case err == nil:
+			limits[pid] = limit
+		case !errors.Is(err, unix.ESRCH):
+			feed()
+			return nil, fmt.Errorf("limit the descriptors of process %d: %w", pid, err)
+		}
+	}
+	return feed, nil
+}
+
+// processCPU is the CPU time that this process has used, and others: see
+// clock_getcpuclockid(3) for the number of their clocks.
+func processCPU(others []int) time.Duration {
+	var used time.Duration
+	for _, clock := range append([]int32{unix.CLOCK_PROCESS_CPUTIME_ID}, clocks(others)...) {
+		var ts unix.Timespec
+		if unix.ClockGettime(clock, &ts) == nil {
+			used += time.Duration(ts.Nano())
+		}
+	}
+	return used
+}
+
+func clocks(pids []int) (ids []int32) {
+	for _, pid := range pids {
+		ids = append(ids, int32(^pid)<<3|2)
+	}
+	return ids
 }
 
 // netConn makes a connection of package net from a copy of fd.

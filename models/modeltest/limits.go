@@ -14,16 +14,25 @@ import (
 const mostPlaces = 2000
 
 // limits fills every place and 20 more, then has clients come and go, and
-// looks at what was held and open at most.
+// looks at what was held and open at most. Where the work is limited it does the
+// same with requests at work.
 func limits(r *rig) error {
 	switch {
-	case r.held == 0 && r.open == 0:
+	case r.held == 0 && r.open == 0 && r.work == 0:
 		return notApplicable("the model promises no limit and declares none")
-	case max(r.held, r.open) > mostPlaces:
+	case max(r.held, r.open, r.work) > mostPlaces:
 		return notApplicable("there are too many places to fill")
 	}
 	if err := r.declaresPromises(); err != nil {
 		return err
+	}
+	if r.work > 0 {
+		if err := r.limitsWork(); err != nil {
+			return err
+		}
+	}
+	if r.held == 0 && r.open == 0 {
+		return nil
 	}
 	s, err := r.start(r.patient())
 	if err != nil {
@@ -74,6 +83,27 @@ func limits(r *rig) error {
 	return nil
 }
 
+// limitsWork has 20 requests more than may be at work come at once, and looks at
+// how many were at most.
+func (r *rig) limitsWork() error {
+	s, err := r.start(r.patient())
+	if err != nil {
+		return err
+	}
+	defer s.abandon()
+	n := r.work + 20
+	if err := parallel(n, n, func(int) error { return s.ask(1, "wait=50ms") }); err != nil {
+		return fmt.Errorf("%d requests came at once, of which %d may be at work: %w", n, r.work, err)
+	}
+	if err := s.awaitEmpty(); err != nil {
+		return err
+	}
+	if most := s.atWork(); most > r.work {
+		return fmt.Errorf("%d requests were at work at once, and the limit is %d", most, r.work)
+	}
+	return nil
+}
+
 // declaresPromises compares what the model declares with what its parameters
 // promise.
 func (r *rig) declaresPromises() error {
@@ -82,6 +112,9 @@ func (r *rig) declaresPromises() error {
 	}
 	if r.Open > 0 && r.declared.Open != int64(r.Open) {
 		return fmt.Errorf("the model declares that it has %d connections open at once (%q), and its parameters say %d", r.declared.Open, r.declared.Name, r.Open)
+	}
+	if r.Work > 0 && r.declared.Work != int64(r.Work) {
+		return fmt.Errorf("the model declares that it has %d requests at work at once (%q), and its parameters say %d", r.declared.Work, r.declared.Name, r.Work)
 	}
 	return nil
 }
@@ -126,6 +159,9 @@ func closeAll(clients []*client) {
 // places has as many requests as there are places at work at once.
 func places(r *rig) error {
 	n := r.held
+	if r.work > 0 && (n == 0 || r.work < n) {
+		n = r.work
+	}
 	switch {
 	case n == 0:
 		n = 100 // no limit: at least so many
@@ -277,6 +313,7 @@ func counts(r *rig) error {
 		{"connections turned away", st.Rejected, int64(s.count(exchange.TurnedAway))},
 		{"connections open now", st.Open, 0},
 		{"connections held now", st.Held, 0},
+		{"requests at work now", st.AtWork, 0},
 		{"requests answered", st.Requests, requests},
 		{"panics", st.Panics, 0},
 		{"timeouts", st.Timeouts, 0},
@@ -284,6 +321,18 @@ func counts(r *rig) error {
 		if row.got != row.want {
 			return fmt.Errorf("%s: %d are counted, and there were %d", row.what, row.got, row.want)
 		}
+	}
+	for _, q := range st.Queues {
+		if q.Now != 0 {
+			return fmt.Errorf("every connection is closed, and in the queue %q there are %d", q.Name, q.Now)
+		}
+	}
+	var taken int64
+	for _, n := range st.Spread.Taken {
+		taken += n
+	}
+	if st.Spread.Name != "" && taken != st.Accepted {
+		return fmt.Errorf("the %s are said to have taken %d connections, and %d were accepted", st.Spread.Name, taken, st.Accepted)
 	}
 	if len(st.Workers) > 0 && served != int64(s.count(exchange.Held)) {
 		return fmt.Errorf("workers are said to have served %d connections, and %d were held", served, s.count(exchange.Held))

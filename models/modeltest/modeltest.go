@@ -130,7 +130,25 @@ type Subject struct {
 
 	Held    int  // connections held at once at most; 0 where no limit is promised
 	Open    int  // connections accepted and not closed at most, those that are turned away, or may be yet, aside; 0 where no limit is promised
+	Work    int  // requests at work at once at most; 0 where no limit is promised
 	Rejects bool // answers 503 when Open connections are open; else they wait in the backlog
+
+	// Reference says that the server isn't ours: its refusals may be without
+	// a length and end with the connection (RFC 9112, 6.3).
+	Reference bool
+
+	// Forks says that the model has child processes, so that starting many
+	// servers at once would keep all CPUs busy for longer than timeouts here are.
+	Forks bool
+
+	// Unable says what the model can't do by its nature, and why: a
+	// conversation in it is left out of every check.
+	Unable map[string]string
+
+	// Excused says which checks the model needn't pass, and why: by a check's
+	// name, or by that, a colon and one of its rows. It is for servers that
+	// aren't ours, which are held to what their library promises.
+	Excused map[string]string
 
 	// Patience is how long something that must happen may take before it is
 	// taken not to happen. It is for slow machines, not for fast models: 0
@@ -155,18 +173,38 @@ func Of(spec string) (Subject, error) {
 		}
 		return m
 	}}
+	m, _ := models.Find(parsed.Model)
+	s.Reference, s.Forks, s.Unable = m.Reference, m.Forks, m.Unable
 	promised := parsed.Bounds()
-	s.Held, s.Open, s.Rejects = promised.Held, promised.Open, promised.Rejects
+	s.Held, s.Open, s.Work, s.Rejects = promised.Held, promised.Open, promised.Work, promised.Rejects
 	return s, nil
 }
 
 // Run tries every check on the model that spec names, each in a subtest.
-// Checks that don't apply to the model, or to this system, are skipped.
+// Checks that don't apply to the model, or to this system, are skipped. A model
+// that doesn't answer a first request fails without them.
 func Run(t *testing.T, spec string) {
 	t.Helper()
+	RunExcept(t, spec, nil)
+}
+
+// RunExcept is Run for a server that isn't ours, and what it is excused from
+// (see [Subject]).
+func RunExcept(t *testing.T, spec string, excused map[string]string) {
+	t.Helper()
+	if _, err := models.Parse(spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := models.Available(spec); err != nil {
+		t.Skip(err)
+	}
 	subject, err := Of(spec)
 	if err != nil {
 		t.Fatal(err)
+	}
+	subject.Excused = excused
+	if err := subject.answersAtAll(t.Context()); err != nil {
+		t.Fatal(err) // once, and not with every check
 	}
 	for _, c := range Checks() {
 		t.Run(c.Name, func(t *testing.T) {
@@ -201,10 +239,11 @@ func (f *Failure) Unwrap() error { return f.Fact }
 // the check, an error that wraps [ErrNotApplicable], or a [*Failure]. It
 // returns when the subject has stopped, or when patience with that is over.
 func (c Check) Try(ctx context.Context, s Subject) error {
-	if s.Patience == 0 {
-		s.Patience = 10 * time.Second
+	if why := s.Excused[c.Name]; why != "" {
+		return notApplicable("excused: " + why)
 	}
-	r := &rig{Subject: s, ctx: ctx}
+	r := s.rig(ctx)
+	r.check = c.Name
 	err := r.learn()
 	if err == nil {
 		err = c.run(r)

@@ -51,6 +51,21 @@ var broken = []row{
 		caughtBy: "limits are never exceeded", says: "5 connections were held at once, and the limit is 4",
 	},
 	{
+		is: "a model that works on more requests than it may", subject: Subject{New: newServe(oneTooManyAtWork), Work: 4},
+		caughtBy: "limits are never exceeded", says: "5 requests were at work at once, and the limit is 4",
+		passes: append([]string{"every place is used"}, some...),
+	},
+	{
+		is: "a model that works on fewer requests than it says", subject: Subject{New: newServe(halfAtWork), Work: 8},
+		caughtBy: "every place is used", says: "4 at work: waited 2s in vain for 8 requests to be at work at once",
+		passes: append([]string{"limits are never exceeded"}, some...),
+	},
+	{
+		is: "a model that declares another limit of its work than it was given", subject: Subject{New: newServe(oneTooManyAtWork), Work: 5},
+		caughtBy: "limits are never exceeded", says: `declares that it has 4 requests at work at once ("workers"), and its parameters say 5`,
+		passes: append([]string{"every place is used"}, some...),
+	},
+	{
 		is: "a model that has no limit", subject: Subject{New: newServe(unlimited), Held: 4, Open: 4},
 		caughtBy: "limits are never exceeded", says: " connections were held at once, and the limit is 4",
 		passes: some,

@@ -17,12 +17,26 @@ import (
 // takes at once.
 type rig struct {
 	Subject
-	ctx context.Context
+	ctx   context.Context
+	check string // its name
 
 	// What is promised, or where nothing is, what the model declares.
-	held, open int
-	declared   exchange.Limit
+	held, open, work int
+	declared         exchange.Limit
 }
+
+func (s Subject) rig(ctx context.Context) *rig {
+	if s.Patience == 0 {
+		s.Patience = 10 * time.Second
+	}
+	return &rig{Subject: s, ctx: ctx}
+}
+
+// speaks reports whether the model can hold a conversation.
+func (r *rig) speaks(conversation string) bool { return r.Unable[conversation] == "" }
+
+// excused reports whether the model needn't pass a row of the check.
+func (r *rig) excused(row string) bool { return r.Excused[r.check+": "+row] != "" }
 
 // learn starts the subject for one request, to see what it declares.
 func (r *rig) learn() error {
@@ -35,12 +49,15 @@ func (r *rig) learn() error {
 		return fmt.Errorf("the first request: %w", err)
 	}
 	r.declared = s.x.Stats().Limit
-	r.held, r.open = r.Held, r.Open
+	r.held, r.open, r.work = r.Held, r.Open, r.Work
 	if r.held == 0 {
 		r.held = int(r.declared.Held)
 	}
 	if r.open == 0 {
 		r.open = int(r.declared.Open)
+	}
+	if r.work == 0 {
+		r.work = int(r.declared.Work)
 	}
 	return nil
 }
@@ -51,6 +68,14 @@ func (r *rig) room(n int) int {
 		return min(n, r.held)
 	}
 	return n
+}
+
+// roomAtWork is how many requests the subject works on at once, at most n.
+func (r *rig) roomAtWork(n int) int {
+	if r.work > 0 {
+		n = min(n, r.work)
+	}
+	return r.room(n)
 }
 
 // patient are settings with which nobody runs out of time.
@@ -361,6 +386,31 @@ func (w *watch) peaks() (held, open int, err error) {
 		held, open = max(held, heldNow), max(open, openNow)
 	}
 	return held, open, err
+}
+
+// atWork replays the log: how many requests were at work at once.
+func (w *watch) atWork() (most int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := 0
+	for _, e := range w.log {
+		switch e.event {
+		case exchange.Working:
+			now++
+			most = max(most, now)
+		case exchange.Worked, exchange.Panicked:
+			now--
+		}
+	}
+	return most
+}
+
+// servers is how many servers may be started at once, at most n.
+func (r *rig) servers(n int) int {
+	if r.Forks {
+		n = min(n, 2)
+	}
+	return n
 }
 
 // parallel calls f with 0 to n-1, at most limit at once, waits for all, and
