@@ -2,9 +2,10 @@
 # Plays the sweeps that are shipped, and refreshes what of them is published.
 #
 # First whether identical models come out the same, since the others mean
-# nothing where they don't; then models, clients, workers and limits. Each file
-# says what it asks. All of them take about 45 minutes at most, on an otherwise
-# idle machine: see workbench doctor.
+# nothing where they don't; then models, clients, workers and limits, and at last
+# the whole family and where its ranking turns round. Each file says what it asks.
+# All of them take about 90 minutes at most, on an otherwise idle machine: see
+# workbench doctor.
 #
 # Records go to results/sweeps/NAME. A sweep that is finished is copied to
 # results/published at once, small enough for git; only when the new copy is
@@ -34,7 +35,7 @@ die() {
 
 say() { echo "sweeps.sh: $*" >&2; }
 
-sweeps=(same models clients workers limits)
+sweeps=(same models clients workers limits family crossover)
 [ $# = 0 ] || sweeps=("$@")
 for name in "${sweeps[@]}"; do
 	[ -f "scripts/$name.yaml" ] || die "no sweep $name (scripts/$name.yaml isn't there)"

@@ -204,6 +204,13 @@ func (o *observation) sum() {
 			c.WaitingPeak = max(c.WaitingPeak, v.WaitingPeak)
 			c.GoroutinesPeak = max(c.GoroutinesPeak, v.Goroutines)
 			c.ThreadsPeak = max(c.ThreadsPeak, v.Threads)
+			c.AtWorkPeak = max(c.AtWorkPeak, v.AtWorkPeak)
+			for name, most := range v.Queues {
+				if c.Queues == nil {
+					c.Queues = map[string]int64{}
+				}
+				c.Queues[name] = max(c.Queues[name], most)
+			}
 			c.Rejected += v.Rejected
 			o.panics += v.Panics
 			o.backoffs += v.AcceptBackoffs
@@ -221,6 +228,7 @@ func (o *observation) utilise() {
 	c.ServerCPUUtilisation = spread(o.seen, serverUtilisation)
 	c.ClientCPUUtilisation = spread(o.seen, clientUtilisation)
 	c.LimitUtilisation = spread(o.seen, limitUtilisation)
+	c.Spread = imbalanceOf(o.seen)
 }
 
 // meet takes how the clients' requests fared: the schedule that they were to
@@ -322,12 +330,51 @@ func clientUtilisation(s result.Slice) (float64, bool) {
 	return ratio(max(0, l.WindowCPUUs-l.WindowSpunUs), l.WindowCPUWallUs*float64(l.CPUs))
 }
 
-// limitUtilisation is the share of what a model's limit admits that was held.
+// limitUtilisation is the share of what a model's limit admits that was taken:
+// by connections that were held, or by requests that were at work.
 func limitUtilisation(s result.Slice) (float64, bool) {
-	if s.Server == nil || s.Server.Limit == nil {
+	v := s.Server
+	if v == nil || v.Limit == nil {
 		return 0, false
 	}
-	return ratio(s.Server.WindowHeldUs, s.Server.WindowCPUWallUs*float64(s.Server.Limit.Size))
+	taken := v.WindowHeldUs
+	if v.Limit.Requests() {
+		taken = v.WindowAtWorkUs
+	}
+	return ratio(taken, v.WindowCPUWallUs*float64(v.Limit.Size))
+}
+
+// imbalanceOf is nil for a model whose connections are not spread over parts, or
+// that took none.
+func imbalanceOf(seen []result.Slice) *result.Imbalance {
+	var of *result.Imbalance
+	for _, s := range seen {
+		if v := s.Server; v != nil && v.Spread != nil {
+			of = &result.Imbalance{Name: v.Spread.Name, Parts: len(v.Spread.Taken)}
+		}
+	}
+	if of == nil {
+		return nil
+	}
+	if of.Imbalance = spread(seen, imbalance); of.Imbalance == nil {
+		return nil
+	}
+	return of
+}
+
+// imbalance is what the busiest part of a model took, as a multiple of an even
+// share. It depends on how many connections there were: of few, chance alone
+// gives one part twice its share.
+func imbalance(s result.Slice) (float64, bool) {
+	if s.Server == nil || s.Server.Spread == nil {
+		return 0, false
+	}
+	taken := s.Server.Spread.Taken
+	var most, all int64
+	for _, n := range taken {
+		most, all = max(most, n), all+n
+	}
+	return ratio(float64(most)*float64(len(taken)), float64(all))
 }
 
 func ofLoad(parts func(*result.Load) (over, under float64)) metric {

@@ -364,14 +364,15 @@ func cpus(n int) string {
 
 // atWork is the share of a limit's places that must have been at work, on
 // average, to call them busy. A place is also held by whoever is yet to send
-// its request, and by a connection between two: such a one is taken.
+// its request, and by a connection between two: such a one is taken. Those of a
+// limit of requests are at work and nothing else.
 const atWork = 0.9
 
 // limitInWords says that a limit was full. In most slices it was so for at
 // least 95 % of the time. Working is how many places were at work at once, 0
 // where nobody knows.
 func limitInWords(l result.Limit, working float64) string {
-	busy := working >= atWork*float64(l.Size)
+	busy := l.Requests() || working >= atWork*float64(l.Size)
 	switch {
 	case l.Name == "one at a time":
 		return l.Name

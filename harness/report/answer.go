@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -28,6 +29,8 @@ func Answer(exp result.Experiment) string {
 	a.noDifference()
 	a.noVerdict()
 	a.limits()
+	a.queues()
+	a.imbalances()
 	a.peaks()
 	a.held()
 	a.withinTwo()
@@ -456,7 +459,9 @@ func (a *answer) limits() {
 		case l == nil:
 		case c.BoundBy == "limit" && a.referenceCell() != nil && !isLarge(comparison(a.exp, c.Label, metricThroughput)):
 			a.say("%s", a.standing(c))
-		case c.HeldPeak == 0 || c.HeldPeak >= l.Size:
+		case c.LimitPeak() == 0 || c.LimitPeak() >= l.Size:
+		case l.Requests():
+			a.say("Of %s's %s %s at most %s were at work at once: no request waited for lack of one.", n, result.Thousands(l.Size), l.Name, result.Thousands(c.LimitPeak()))
 		case l.Name == "goroutines":
 			a.say("The limit of %s was never reached (peak %s): here %s is goroutine-per-connection.", result.Thousands(l.Size), result.Thousands(c.HeldPeak), n)
 			a.choose(c)
@@ -466,6 +471,43 @@ func (a *answer) limits() {
 		default:
 			a.say("%s never reached its limit of %s %s (peak %s).", n, result.Thousands(l.Size), l.Name, result.Thousands(c.HeldPeak))
 		}
+	}
+}
+
+// queues say how long those inside of a model were at most.
+func (a *answer) queues() {
+	for _, c := range a.cells {
+		if !c.Valid || c.Twin || len(c.Queues) == 0 {
+			continue
+		}
+		names := slices.Sorted(maps.Keys(c.Queues))
+		var lengths []string
+		most := int64(0)
+		for _, name := range names {
+			lengths = append(lengths, result.Thousands(c.Queues[name])+" ("+name+")")
+			most = max(most, c.Queues[name])
+		}
+		its := "its queues"
+		if len(names) == 1 {
+			its = "its queue"
+		}
+		if most == 0 {
+			a.say("%s: nothing waited in %s (%s).", a.name(c), its, list(names))
+			continue
+		}
+		a.say("%s: %s held at most %s.", a.name(c), its, list(lengths))
+	}
+}
+
+// imbalances say how unevenly connections came out spread over parts of a model.
+func (a *answer) imbalances() {
+	for _, c := range a.cells {
+		s := c.Spread
+		if !c.Valid || c.Twin || s == nil || s.Parts < 2 || s.Imbalance == nil {
+			continue
+		}
+		a.say("%s: the busiest of its %d %s took %s an even share of the connections (median slice; in single ones %s).", a.name(c), s.Parts, s.Name,
+			times(s.Imbalance.Median), timesRange(s.Imbalance.Low, s.Imbalance.High))
 	}
 }
 

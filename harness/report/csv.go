@@ -3,6 +3,8 @@ package report
 import (
 	"cmp"
 	"encoding/csv"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -261,6 +263,41 @@ func csvFields() []field {
 	of("rounds_left_out", func(e result.Experiment) string { return strconv.Itoa(e.RoundsLeftOut) })
 	of("stopped_by", func(e result.Experiment) string { return e.StoppedBy })
 	of("suspect", func(e result.Experiment) string { return strconv.FormatBool(e.Suspect) })
+	text("limit_of", func(_ result.Experiment, c result.Cell) string {
+		switch {
+		case c.Limit == nil:
+			return ""
+		case c.Limit.Requests():
+			return c.Limit.Of
+		}
+		return "connections"
+	})
+	whole("at_work_peak", func(c result.Cell) int64 { return c.AtWorkPeak })
+	text("queues", func(_ result.Experiment, c result.Cell) string { // "parse=12; work=40"
+		var all []string
+		for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
+			all = append(all, name+"="+strconv.FormatInt(c.Queues[name], 10))
+		}
+		return strings.Join(all, "; ")
+	})
+	text("spread_name", func(_ result.Experiment, c result.Cell) string {
+		if c.Spread == nil {
+			return ""
+		}
+		return c.Spread.Name
+	})
+	text("spread_parts", func(_ result.Experiment, c result.Cell) string {
+		if c.Spread == nil {
+			return ""
+		}
+		return strconv.Itoa(c.Spread.Parts)
+	})
+	spread("spread_imbalance", func(c result.Cell) *result.Spread {
+		if c.Spread == nil {
+			return nil
+		}
+		return c.Spread.Imbalance
+	})
 	return fs
 }
 

@@ -177,7 +177,8 @@ func (g grid) page() (page []part) {
 		page = append(page, part{heading: "Cliffs: requests/s fall by more than half between neighbours", level: 3, lines: cliffs, listed: true})
 	}
 	page = append(page, g.scalability()...)
-	return append(page, part{heading: "Over this grid", level: 3, lines: g.answer(), listed: true})
+	page = append(page, part{heading: "Over this grid", level: 3, lines: g.answer(), listed: true})
+	return append(page, g.expected()...)
 }
 
 // summary says what was played, and what is missing.

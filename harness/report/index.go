@@ -64,7 +64,7 @@ func indexed(b *strings.Builder, r Published) {
 		if len(run.Questions) > 1 {
 			lead = fmt.Sprintf("%d. ", i+1)
 		}
-		fmt.Fprintf(b, "%s%s **%s**\n\n", lead, escape(question), escape(findingOf(ofGrid(run, i))))
+		fmt.Fprintf(b, "%s%s **%s**\n\n", lead, escape(question), escape(strings.TrimSpace(findingOf(ofGrid(run, i))+" "+expectedBriefly(run, i))))
 	}
 	if len(run.Questions) == 0 {
 		fmt.Fprintf(b, "**%s**\n\n", escape(Finding(run)))

@@ -84,7 +84,7 @@ func section(b *strings.Builder, exp result.Experiment, run result.Run) {
 	_, about = lay(exp, verdictLayouts[0], 0)
 	for _, cols := range [][]*column{
 		{&colModel}, {&colRate, &colRateRange, &colRateVerdict}, {&colRateGroup}, {&colP50, &colP50Verdict}, {&colP99, &colP99Verdict}, {&colWaited}, {&colLate},
-		{&colCPU, &colCPURange, &colCPUVerdict}, {&colCPUGroup}, {&colHeld}, {&colMemory}, {&colBound},
+		{&colCPU, &colCPURange, &colCPUVerdict}, {&colCPUGroup}, {&colHeld}, {&colMemory}, {&colPeak}, {&colWaiting}, {&colRejected}, {&colQueues}, {&colImbalance}, {&colBound},
 	} {
 		// A page has room for a figure, its range and its verdict in one column.
 		some := false

@@ -222,6 +222,7 @@ func openRun(t *testing.T) result.Run {
 		c.Requests = 17_000
 		c.Errors.Reset = 20_000
 		c.ServerCPUUsPerRequest, c.ServerCPUUtilisation, c.GCCPUFraction = spread(1100, 1050, 1200), spread(.99, .98, 1), nil
+		c.HeldPeak = 0
 		c.GoodputSeries = cycle(20, func(i int) (int64, int64) {
 			if i < 5 {
 				return 8_000, 8_000 - int64(i)*1000
@@ -359,9 +360,46 @@ func idleRun(t *testing.T) result.Run {
 	return run
 }
 
+// insideRun has models that say what is inside of them: connections that wait
+// for a holder, and such as are turned away; queues, parts with connections of
+// their own, a limit of requests.
+func insideRun(t *testing.T) result.Run {
+	queued := func(queues map[string]int64) func(*result.Cell) {
+		return func(c *result.Cell) { c.Queues = queues }
+	}
+	turning := func(waiting, rejected int64) func(*result.Cell) { // away who comes when so many wait
+		return func(c *result.Cell) { c.WaitingPeak, c.Rejected = waiting, rejected }
+	}
+	workers := func(size, peak int64) func(*result.Cell) {
+		return func(c *result.Cell) {
+			c.Limit = &result.Limit{Name: "workers", Size: size, Of: result.OfRequests}
+			c.AtWorkPeak = peak
+		}
+	}
+	parts := func(name string, n int, imbalance *result.Spread) func(*result.Cell) {
+		return func(c *result.Cell) { c.Spread = &result.Imbalance{Name: name, Parts: n, Imbalance: imbalance} }
+	}
+	e := experiment(named(t, "io"), []result.Cell{
+		cell("goroutine", "goroutine"),
+		cell("goroutine#2", "goroutine", twin),
+		cell("pool", "pool:workers=16,queue=40,when-full=reject", full("workers", "16 of 16 workers busy", 16, 1540, 30_800), turning(40, 1_234)),
+		cell("reactor-pool", "reactor-pool:workers=128", workers(128, 64), queued(map[string]int64{"requests": 0})),
+		cell("reactors", "reactors:loops=1", parts("loops", 1, spread(1, 1, 1))),
+		cell("shards", "shards:shards=4", parts("shards", 4, spread(1.3125, 1.0625, 1.75))),
+		cell("staged", "staged:workers=16", full("workers", "16 of 16 workers busy", 16, 1540, 30_800), workers(16, 16),
+			queued(map[string]int64{"write": 3, "parse": 12, "work": 1040})),
+	},
+		against("goroutine#2", metricCPU, 1.02, 0.85, 1.21, 20, "none"),
+		against("goroutine#2", metricThroughput, 0.994, 0.93, 1.05, 20, "none"),
+	)
+	run := ioRun(t)
+	run.Experiments = []result.Experiment{e}
+	return run
+}
+
 func TestGolden(t *testing.T) {
 	for name, run := range map[string]result.Run{
-		"io": ioRun(t), "awkward": awkwardRun(t), "open": openRun(t), "overload": overloadRun(t), "idle": idleRun(t),
+		"io": ioRun(t), "awkward": awkwardRun(t), "open": openRun(t), "overload": overloadRun(t), "idle": idleRun(t), "inside": insideRun(t),
 	} {
 		t.Run(name, func(t *testing.T) { goldens(t, name, run) })
 	}

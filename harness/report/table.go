@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -43,6 +44,11 @@ var (
 	colLate      = column{title: "sent late", right: true, of: late, about: "sent late: median of actual less intended send"}
 	colHeld      = column{title: "bytes/held", right: true, of: perHeld, about: "bytes/held: growth of resident memory per held connection"}
 	colMemory    = column{title: "memory", right: true, of: memory, about: "memory: most that was resident"}
+	colPeak      = column{title: "held", right: true, of: heldPeak, about: "held: most connections at once"}
+	colWaiting   = column{title: "waiting", right: true, of: counted(func(c result.Cell) int64 { return c.WaitingPeak }), about: "waiting: most that were accepted and yet to be held"}
+	colRejected  = column{title: "rejected", right: true, of: counted(func(c result.Cell) int64 { return c.Rejected }), about: "rejected: connections answered 503, in all slices"}
+	colQueues    = column{title: "queues", of: queues, about: "queues: most that waited in each"}
+	colImbalance = column{title: "busiest part", of: imbalance, about: "busiest part: connections that it took, as a multiple of an even share"}
 	colBound     = column{title: "bound by", of: bound}
 	colBoundWord = column{title: "bound by", of: boundWord} // the same in a word, for a narrow terminal
 
@@ -145,6 +151,7 @@ func group(exp result.Experiment, c result.Cell, metric string) string {
 // leaves out what a reader would miss least of the one before; a name, the
 // ranked figures and what is large about them stay to the last.
 var layouts = [][]*column{
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colHeld, &colMemory, &colPeak, &colWaiting, &colRejected, &colQueues, &colImbalance, &colBound},
 	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colHeld, &colMemory, &colBound},
 	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP50, &colP99, &colWaited, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colHeld, &colBound},
 	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colP50, &colP99, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colHeld, &colBound},
@@ -159,6 +166,7 @@ var layouts = [][]*column{
 // verdictLayouts are those of experiments with verdicts. An interval says more
 // than the range that slices were seen in, so that goes first.
 var verdictLayouts = [][]*column{
+	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colRateGroup, &colP50, &colP50Verdict, &colP99, &colP99Verdict, &colWaited, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colCPUGroup, &colHeld, &colMemory, &colPeak, &colWaiting, &colRejected, &colQueues, &colImbalance, &colBound},
 	{&colModel, &colRate, &colRateRange, &colRateVerdict, &colRateGroup, &colP50, &colP50Verdict, &colP99, &colP99Verdict, &colWaited, &colLate, &colCPU, &colCPURange, &colCPUVerdict, &colCPUGroup, &colHeld, &colMemory, &colBound},
 	{&colModel, &colRate, &colRateVerdict, &colRateGroup, &colP50, &colP50Verdict, &colP99, &colP99Verdict, &colWaited, &colLate, &colCPU, &colCPUVerdict, &colCPUGroup, &colHeld, &colMemory, &colBound},
 	{&colModel, &colRate, &colRateVerdict, &colRateGroup, &colP50, &colP50Verdict, &colP99, &colP99Verdict, &colWaited, &colLate, &colCPU, &colCPUVerdict, &colCPUGroup, &colHeld, &colBound},
@@ -422,6 +430,44 @@ func memory(_ result.Experiment, c result.Cell) string {
 		return "–"
 	}
 	return fmt.Sprintf("%.1f MB", float64(c.RSSPeakBytes)/1e6)
+}
+
+// heldPeak is not known of a server that is not ours, nor of one that nobody
+// reached.
+func heldPeak(_ result.Experiment, c result.Cell) string {
+	if c.HeldPeak == 0 {
+		return "–"
+	}
+	return result.Thousands(c.HeldPeak)
+}
+
+// counted is what the exchange counted, nothing where no cell has any.
+func counted(of func(result.Cell) int64) func(result.Experiment, result.Cell) string {
+	return func(exp result.Experiment, c result.Cell) string {
+		switch {
+		case !slices.ContainsFunc(exp.Cells, func(c result.Cell) bool { return of(c) > 0 }):
+			return ""
+		case c.HeldPeak == 0 && of(c) == 0:
+			return "–"
+		}
+		return result.Thousands(of(c))
+	}
+}
+
+// queues are a model's, by name, with the most that waited in each.
+func queues(_ result.Experiment, c result.Cell) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
+		all = append(all, name+" "+result.Thousands(c.Queues[name]))
+	}
+	return strings.Join(all, ", ")
+}
+
+func imbalance(_ result.Experiment, c result.Cell) string {
+	if c.Spread == nil || c.Spread.Parts < 2 || c.Spread.Imbalance == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s of %d %s", times(c.Spread.Imbalance.Median), c.Spread.Parts, c.Spread.Name)
 }
 
 func bound(_ result.Experiment, c result.Cell) string {

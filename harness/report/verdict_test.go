@@ -199,9 +199,9 @@ func foreignRun(t *testing.T) result.Run {
 		cell("nginx", "nginx", busy, func(c *result.Cell) {
 			c.Model, c.BoundBy, c.BoundByWhy = "nginx -p {port}", "clients", "their CPU 99 % busy"
 			c.ServerCPUUsPerRequest, c.ThroughputPerS = spread(8.31, 8, 9), spread(91_000, 90_000, 92_000)
-			c.GCCPUFraction = nil
+			c.GCCPUFraction, c.HeldPeak = nil, 0 // nobody counts them
 		}),
-		cell("pool", "pool:workers=128", busy, limited("workers", 128, 64)),
+		cell("pool", "pool:workers=128", busy, limited("workers", 128, 64), func(c *result.Cell) { c.WaitingPeak = 12 }),
 	},
 		sameServer(metricCPU, 1.004, 0.99, 1.018), sameServer(metricThroughput, 0.996, 0.98, 1.012),
 		between("nginx", metricCPU, 0.413, 0.405, 0.421),

@@ -32,6 +32,7 @@ type Grid struct {
 	Budget    time.Duration // of each experiment; 0: none is asked for
 	Precision float64       // of each experiment, a fraction of 1; 0: none is asked for
 	Blocks    int           // of each experiment; 0: none is asked for
+	Expect    []Placed      // what is expected of it: see [ParseExpectation]
 	Points    []Point       // the experiments: at least one
 }
 
@@ -87,6 +88,9 @@ func ReadSweep(path string) (Sweep, error) {
 //	scenarios: io
 //	clients: [64, 128]
 //	budget: 30s
+//
+// What is expected of the outcome may be said beforehand ([ParseExpectation]),
+// and the report says what became of it.
 //
 // A key that may have a list may have one value instead. A parameter of a model
 // may be a list of its own; several make every combination. What varies the
@@ -180,6 +184,7 @@ var sweepKeys = []sweepKey{
 	{"budget", either, false, "", "50s", checked(func(v string) error { _, err := parseBudget(v); return err })},
 	{"precision", either, false, "", "3%", checked(func(v string) error { _, err := ParsePrecision(v); return err })},
 	{"blocks", whole, false, "", "10", checked(func(v string) error { _, err := parseBlocks(v); return err })},
+	{"expect", text, true, "", "'spread of cpu < 2 | tens of per cent'", checked(func(v string) error { _, err := ParseExpectation(v); return err })},
 }
 
 // ofLoad is a scenario's key, of which a sweep may have several values.
@@ -397,8 +402,28 @@ func (d document) grid(most int, find func(string) (Scenario, error)) (Grid, err
 		g.Blocks, _ = parseBlocks(blocks.Value)
 	}
 	var err error
-	g.Points, err = d.points(most, find)
-	return g, err
+	if g.Points, err = d.points(most, find); err != nil {
+		return Grid{}, err
+	}
+	expect, _ := d.get("expect")
+	g.Expect = expect.values
+	return g, g.checkExpected()
+}
+
+// checkExpected refuses expectations of points that the grid doesn't have.
+func (g Grid) checkExpected() error {
+	for _, p := range g.Expect {
+		e, _ := ParseExpectation(p.Value) // has been checked
+		if slices.ContainsFunc(g.Points, func(at Point) bool { return e.Here(at.Axes) }) {
+			continue
+		}
+		var where []string
+		for _, a := range e.At {
+			where = append(where, a.Key+"="+a.Value)
+		}
+		return p.wrong(fmt.Errorf("%q: no point of this grid has %s (at names axes that vary, as tables call them)", p.Value, strings.Join(where, " and ")))
+	}
+	return nil
 }
 
 // points are the experiments of a document: every combination of its axes,

@@ -377,6 +377,7 @@ func TestShippedSweeps(t *testing.T) {
 		models int // of all grids, each parameter's value a model
 	}{
 		{"models", 3, 10, 12}, {"clients", 1, 10, 4}, {"workers", 1, 2, 8}, {"limits", 2, 3, 12}, {"same", 5, 5, 45},
+		{"family", 4, 10, 72}, {"crossover", 2, 8, 28},
 	} {
 		path := filepath.Join(dir, row.name+".yaml")
 		s, err := ReadSweep(path)
@@ -408,7 +409,7 @@ func TestShippedSweeps(t *testing.T) {
 			}
 		}
 	}
-	if all > 45*time.Minute {
+	if all > 90*time.Minute {
 		t.Errorf("all of them take %v", all)
 	}
 }

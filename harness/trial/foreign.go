@@ -89,14 +89,16 @@ func (s Setup) probe(ctx context.Context, cpus process.CPUs, e result.Entry) (re
 	return e, nil
 }
 
-// leaveOutIncomparable takes out the servers that don't do the work that the
-// scenario asks for: their figures would be of another load.
+// leaveOutIncomparable takes out the models that can't take part by their
+// nature, and the servers that don't do the work that the scenario asks for:
+// their figures would be of another load.
 func (t *trial) leaveOutIncomparable() error {
 	for _, e := range t.active() {
-		if e.Abilities == nil {
-			continue
+		why := e.Unable
+		if e.Abilities != nil {
+			why = process.Incomparable(t.exp.Scenario, *e.Abilities)
 		}
-		if why := process.Incomparable(t.exp.Scenario, *e.Abilities); why != "" {
+		if why != "" {
 			if err := t.leaveOutUnable(e, result.PhasePilot, why); err != nil {
 				return err
 			}

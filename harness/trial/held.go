@@ -73,13 +73,14 @@ func (t *trial) release(ctx context.Context, block int) error {
 // unable says why a server can't take part in a scenario with silent
 // connections, "" if it can: those that it holds take every place that it has,
 // and nobody else is answered. A pilot that was too short for an answer, or that
-// saw places free, says nothing of the kind.
+// saw places free, says nothing of the kind. Nor does a limit of requests: who
+// is silent takes none of its places.
 func unable(s scenario.Scenario, held result.Held, pilot result.Slice) string {
 	looked := time.Duration((float64(pilot.SettleUs) + pilot.Load.WindowUs) * float64(time.Microsecond))
 	switch v := pilot.Server; {
 	case held.Answered >= held.Asked || pilot.Load.RequestsAll > 0,
 		looked < 2*(s.Wait.Mean()+s.Spin.Mean()),
-		v != nil && v.Limit != nil && v.HeldPeak < v.Limit.Size:
+		v != nil && v.Limit != nil && (v.Limit.Requests() || v.HeldPeak < v.Limit.Size):
 		return ""
 	}
 	taken := "it"

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -191,6 +192,7 @@ func TestWhoCannotTakePart(t *testing.T) {
 		{"all that were to be held are", quick, 1000, 0, nil, 1000, false},
 		{"one was lost on the way, and others were answered", quick, 999, 500, nil, 1000, false},
 		{"places were free", quick, 999, 0, &result.Limit{Name: "goroutines", Size: 2000}, 1010, false},
+		{"requests are bounded, which who is silent doesn't make", quick, 999, 0, &result.Limit{Name: "workers", Size: 16, Of: result.OfRequests}, 1010, false},
 		{"a request takes longer than the pilot looked", slow, 999, 0, nil, 1000, false},
 	} {
 		s := result.Slice{
@@ -199,6 +201,26 @@ func TestWhoCannotTakePart(t *testing.T) {
 		}
 		if why := unable(tt.load, result.Held{Asked: 1000, Answered: tt.answered}, s); (why != "") != tt.want {
 			t.Errorf("%s: %q", tt.is, why)
+		}
+	}
+}
+
+func TestAModelThatCantTakePartByItsNature(t *testing.T) {
+	const why = "it serves HTTP and nothing else"
+	e := small(t, "goroutine", "pool")
+	e.Blocks, e.Rounds = 1, 1
+	at := slices.IndexFunc(e.Entries, func(e result.Entry) bool { return e.Label == "pool" })
+	e.Entries[at].Unable = why
+	out, taken, err := play(t.Context(), t, e, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bySlices(taken); n["round pool"] != 0 || n["pilot pool"] != 1 || len(out.Failures) != 0 {
+		t.Errorf("slices %v, failures %v; want the words alone in its pilot, and no failure", n, out.Failures)
+	}
+	for _, c := range out.Cells {
+		if want := map[bool]string{true: why}[c.Label == "pool"]; c.Unable != want {
+			t.Errorf("%s: unable %q, want %q", c.Label, c.Unable, want)
 		}
 	}
 }
