@@ -1,34 +1,59 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"workbench/harness/scenario"
 	"workbench/models"
 )
 
-// modelsCmd lists the models.
+// modelsCmd lists the models, or begins a new one.
 type modelsCmd struct {
-	Name []string `arg:"" optional:"" hidden:""`
+	List listModelsCmd `cmd:"" default:"1" help:"List the models and their parameters."`
+	New  newModelCmd   `cmd:"" help:"Begin a model of your own, in a clone of the workbench: its file, its line of the catalogue, and a test that says what is missing."`
 }
 
-// Run prints a line for each model and each of its parameters.
-func (c modelsCmd) Run(t terminal) error {
-	if len(c.Name) > 0 {
-		if c.Name[0] == "new" {
-			return wrong(errors.New("models new is not there yet (the README says how to add a model by hand)"))
-		}
-		return wrong(fmt.Errorf("unexpected argument %q: workbench models lists them all", c.Name[0]))
-	}
+// listModelsCmd lists the models.
+type listModelsCmd struct{}
+
+// Run prints a line for each model and each of its parameters, and what it
+// can't do.
+func (c listModelsCmd) Run(t terminal) error {
 	for _, m := range models.Catalogue() {
-		fmt.Fprintf(t.out, "%-10s  %s\n", m.Name, m.Claim)
-		for _, p := range m.Params {
-			fmt.Fprintf(t.out, "%-10s    %-26s  %s (default %s)\n", "", p.Name+"="+p.Allowed(), p.Doc, p.Default)
-		}
+		fmt.Fprint(t.out, modelLines(m))
 	}
 	return nil
+}
+
+func modelLines(m models.Model) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-12s  %s%s\n", m.Name, m.Claim, kind(m))
+	for _, p := range m.Params {
+		fmt.Fprintf(&b, "%-12s    %-26s  %s (default %s)\n", "", p.Name+"="+p.Allowed(), p.Doc, p.Default)
+	}
+	for _, what := range slices.Sorted(maps.Keys(m.Unable)) { // a scenario, or a conversation
+		fmt.Fprintf(&b, "%-12s    %-26s  can't: %s\n", "", what, m.Unable[what])
+	}
+	return b.String()
+}
+
+// kind is what a reader must know of a model before taking it: where it runs,
+// and whether it is ours.
+func kind(m models.Model) string {
+	var all []string
+	if m.Reference {
+		all = append(all, "not ours")
+	}
+	if only := m.Only(); only != "" {
+		all = append(all, only)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return " [" + strings.Join(all, ", ") + "]"
 }
 
 // scenariosCmd lists the scenarios.

@@ -13,8 +13,13 @@ import (
 
 	"workbench/harness/process"
 	"workbench/harness/result"
+	"workbench/harness/scenario"
 	"workbench/models"
 )
+
+// heart are the models that a run without --model compares. The rest of the
+// family takes part by name, or all together in scripts/family.yaml.
+var heart = []string{"errgroup", "goroutine", "iterative", "pool"}
 
 // entries are the servers that take part: the reference and its twin first,
 // then the models in the order given, then servers that are not ours.
@@ -31,9 +36,7 @@ func (c runCmd) entries() (entries []result.Entry, reference string, err error) 
 		if c.Alone {
 			return nil, "", errors.New("--alone leaves the reference out: say with --model what remains")
 		}
-		for _, m := range models.Catalogue() {
-			specs = append(specs, m.Name)
-		}
+		specs = heart
 	}
 	add := func(e result.Entry, twin bool) (label string) {
 		label = e.Label
@@ -48,6 +51,9 @@ func (c runCmd) entries() (entries []result.Entry, reference string, err error) 
 	if !c.Alone {
 		own = slices.IndexFunc(foreign, func(e result.Entry) bool { return e.Label == c.Reference })
 		ref, err := entryOf(cmp.Or(c.Reference, "goroutine"))
+		if err == nil { // one of many models may be unable and say so; without the reference there is nothing to say
+			err = models.Available(ref.Model)
+		}
 		switch {
 		case own >= 0:
 			ref = foreign[own]
@@ -84,6 +90,50 @@ func entryOf(spec string) (result.Entry, error) {
 		return result.Entry{}, err
 	}
 	return result.Entry{Label: s.String(), Model: s.Whole(), Display: s.Display()}, nil
+}
+
+// takesPart refuses a model that this system can't run, or that can't hold a
+// conversation.
+func takesPart(s models.Spec, conversation string) error {
+	if err := models.Available(s.String()); err != nil {
+		return err
+	}
+	m, _ := models.Find(s.Model)
+	if why := m.Unable[conversation]; why != "" {
+		return fmt.Errorf("model %s can't take part in --conversation %s: %s", m.Name, conversation, why)
+	}
+	return nil
+}
+
+// underScenario are entries of an experiment under s: models that can't take
+// part in it by their nature, or on this system, say why.
+func underScenario(entries []result.Entry, s scenario.Scenario) []result.Entry {
+	entries = slices.Clone(entries)
+	for i, e := range entries {
+		spec, err := models.Parse(e.Model)
+		if e.Foreign() || err != nil {
+			continue
+		}
+		m, _ := models.Find(spec.Model)
+		entries[i].Unable = cmp.Or(m.Unable[s.Name], m.Unable[s.Conversation])
+		if err := m.Able(); err != nil && entries[i].Unable == "" {
+			entries[i].Unable = err.Error()
+		}
+	}
+	return entries
+}
+
+// able refuses models that were asked for by name and can't run here, or can't
+// hold the conversation that was asked for.
+func (c runCmd) able() error {
+	for _, spec := range append([]string{c.Reference}, c.Model...) {
+		if s, err := models.Parse(spec); err == nil {
+			if err := takesPart(s, c.Conversation); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 var (

@@ -145,6 +145,9 @@ func (c runCmd) experiments(name string, scenarios []scenario.Scenario) (list []
 	if base.Entries, base.Reference, err = c.entries(); err != nil {
 		return nil, err
 	}
+	if err := c.able(); err != nil {
+		return nil, err
+	}
 	if name == tourName {
 		base.Budget = tourBudget
 	}
@@ -161,7 +164,7 @@ func (c runCmd) experiments(name string, scenarios []scenario.Scenario) (list []
 	base.Most = min(base.Most, max(base.Budget/20, shortSlice))
 	for i, s := range scenarios {
 		e := base
-		e.Name, e.Scenario = s.Name, s
+		e.Name, e.Scenario, e.Entries = s.Name, s, underScenario(base.Entries, s)
 		if err := fitting(e); err != nil {
 			return nil, err
 		}

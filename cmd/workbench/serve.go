@@ -33,7 +33,10 @@ type serveCmd struct {
 
 // Run serves until ctx is done, and drains.
 func (c serveCmd) Run(ctx context.Context, t terminal) error {
-	server, _, err := models.New(c.Model)
+	server, spec, err := models.New(c.Model)
+	if err == nil {
+		err = takesPart(spec, c.Conversation)
+	}
 	if err != nil {
 		return wrong(err)
 	}
@@ -50,6 +53,8 @@ func (c serveCmd) Run(ctx context.Context, t terminal) error {
 	if err := errors.Join(checkAddr(c.Addr), models.CheckBacklog(c.Backlog)); err != nil {
 		return wrong(err)
 	}
+	// Child processes of a model tell this one what to observe, and wait for it.
+	// That costs them something which a run, where nobody observes, doesn't.
 	x.Observe(observer(t, c.Print))
 	ln, err := models.Listen(ctx, c.Addr, c.Backlog)
 	if err != nil {

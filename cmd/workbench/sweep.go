@@ -114,11 +114,15 @@ func (c sweepCmd) plan(sweep scenario.Sweep) (trial.Plan, result.Run, error) {
 	}
 	p := trial.Plan{Setup: c.setup(seed)}
 	var questions []string
+	var expected [][]string
+	some := false
 	for i, g := range sweep.Grids {
 		if g.Seed != nil && *g.Seed != seed {
 			return none(fmt.Errorf("%s: one sweep has one seed, and its grids name %d and %d", sweep.File, seed, *g.Seed))
 		}
 		questions = append(questions, g.Question)
+		expected = append(expected, expectations(g))
+		some = some || len(g.Expect) > 0
 		list, err := c.experiments(sweep, g)
 		if err != nil {
 			return none(err)
@@ -133,7 +137,18 @@ func (c sweepCmd) plan(sweep scenario.Sweep) (trial.Plan, result.Run, error) {
 		Schema: result.RunSchema, Name: name, Seed: seed, Engine: c.Engine, Questions: questions,
 		Command: "workbench sweep " + quote(sweep.File),
 	}
+	if some {
+		run.Expected = expected
+	}
 	return p, run, nil
+}
+
+func expectations(g scenario.Grid) []string {
+	all := []string{}
+	for _, e := range g.Expect {
+		all = append(all, e.Value)
+	}
+	return all
 }
 
 // experiments are a grid's points, as the flags of run would have each.
@@ -152,6 +167,7 @@ func (c sweepCmd) experiments(sweep scenario.Sweep, g scenario.Grid) (list []tri
 	for _, point := range g.Points {
 		e := base
 		e.Name, e.Scenario, e.Axes = point.Name, point.Scenario, point.Axes
+		e.Entries = underScenario(base.Entries, point.Scenario)
 		flags := runCmd{ServerCPUs: point.ServerCPUs.Value}
 		if e.ServerCPUs, e.LoadCPUs, err = flags.cpus(process.Allowed()); err != nil {
 			if point.ServerCPUs.Value != "" {
@@ -231,8 +247,8 @@ func takeUp(before result.Run, u undertaking) (result.Run, error) {
 
 // differs says in what an experiment of a record is another than that of a plan.
 func differs(b result.Experiment, e trial.Experiment) string {
-	// What a record says of foreign servers that a probe found is no part of what was asked for.
-	asked := func(e result.Entry) result.Entry { e.Abilities, e.CPUs = nil, ""; return e }
+	// What a record says of foreign servers that a probe found, and of models that the system can't run, is no part of what was asked for.
+	asked := func(e result.Entry) result.Entry { e.Abilities, e.CPUs, e.Unable = nil, "", ""; return e }
 	same := func(x, y result.Entry) bool { return asked(x) == asked(y) }
 	switch {
 	case b.Flags != e.Scenario.Flags():
