@@ -377,7 +377,7 @@ func TestShippedSweeps(t *testing.T) {
 		models int // of all grids, each parameter's value a model
 	}{
 		{"models", 3, 10, 12}, {"clients", 1, 10, 4}, {"workers", 1, 2, 8}, {"limits", 2, 3, 12}, {"same", 5, 5, 45},
-		{"family", 4, 10, 72}, {"crossover", 2, 8, 28},
+		{"family", 4, 10, 72}, {"crossover", 2, 8, 24},
 	} {
 		path := filepath.Join(dir, row.name+".yaml")
 		s, err := ReadSweep(path)
