@@ -30,7 +30,8 @@ type Model struct {
 	Reference bool
 
 	// Unable holds what the model can't do by its nature: for the name of a
-	// scenario or of a conversation, why, in words that continue "can't:".
+	// scenario or of a conversation, why, in words that continue "can't:". "idle"
+	// stands for every load with silent connections.
 	Unable map[string]string
 
 	// Forks says that the model has child processes: see exchange.Stats.
@@ -173,9 +174,10 @@ var catalogue = []Model{
 		new:   func(Spec) Server { return goroutineServer{} },
 	},
 	{
-		Name:  "iterative",
-		Claim: "one loop: accept, read, respond, next",
-		new:   func(Spec) Server { return iterativeServer{} },
+		Name:   "iterative",
+		Claim:  "one loop: accept, read, respond, next",
+		Unable: map[string]string{"idle": "one silent connection holds its only place, so nobody else is answered"},
+		new:    func(Spec) Server { return iterativeServer{} },
 	},
 	{
 		Name:      "nethttp",

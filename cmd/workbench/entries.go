@@ -115,7 +115,14 @@ func underScenario(entries []result.Entry, s scenario.Scenario) []result.Entry {
 			continue
 		}
 		m, _ := models.Find(spec.Model)
-		entries[i].Unable = cmp.Or(m.Unable[s.Name], m.Unable[s.Conversation])
+		name := s.Name
+		switch { // with silent connections every load is as idle is, and without them not even that is
+		case s.Idle > 0:
+			name = "idle"
+		case name == "idle":
+			name = ""
+		}
+		entries[i].Unable = cmp.Or(m.Unable[name], m.Unable[s.Conversation])
 		if err := m.Able(); err != nil && entries[i].Unable == "" {
 			entries[i].Unable = err.Error()
 		}
