@@ -2,9 +2,12 @@ package models
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,44 +122,71 @@ func TestAcceptedSocketsAreEqual(t *testing.T) {
 			case <-time.After(10 * time.Second): // a net for a model that hangs
 				t.Fatal("the connection isn't held")
 			}
-			fd := socketOf(t, client.LocalAddr().(*net.TCPAddr).Port, client.RemoteAddr().(*net.TCPAddr).Port)
+			fd, flags := socketOf(t, append(x.Stats().Processes, os.Getpid()), client.LocalAddr().(*net.TCPAddr).Port, client.RemoteAddr().(*net.TCPAddr).Port)
 			for _, p := range parity {
 				if got := getsockopt(t, fd, p.level, p.opt); got != p.accepted {
 					t.Errorf("%s is %d, want %d", p.name, got, p.accepted)
 				}
 			}
-			if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
-				t.Errorf("the socket blocks: flags %#x, %v", flags, err)
+			if flags&unix.O_NONBLOCK == 0 {
+				t.Errorf("the socket blocks: flags %#o", flags)
 			}
-			if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
-				t.Errorf("child processes inherit the socket: flags %#x, %v", flags, err)
+			if flags&unix.O_CLOEXEC == 0 {
+				t.Errorf("child processes inherit the socket: flags %#o", flags)
 			}
 		})
 	}
 }
 
-// socketOf finds this process's descriptor of the connection from a peer's
-// port to a port of ours: a connection that the exchange holds doesn't show
-// its socket.
-func socketOf(t *testing.T, peer, ours int) int {
+// socketOf finds the socket of the connection from a peer's port to a port of
+// ours: a connection that the exchange holds doesn't show it. It is this
+// process's descriptor, or a duplicate of that of another; the flags are the
+// original's.
+func socketOf(t *testing.T, pids []int, peer, ours int) (fd int, flags uint64) {
 	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
+	for _, pid := range pids {
+		process, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
-			continue
+			t.Fatal(os.NewSyscallError("pidfd_open", err))
 		}
-		from, err1 := unix.Getpeername(fd)
-		to, err2 := unix.Getsockname(fd)
-		if err1 == nil && err2 == nil && port(from) == peer && port(to) == ours {
-			return fd
+		defer unix.Close(process)
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			number, err := strconv.Atoi(e.Name())
+			if err != nil {
+				continue
+			}
+			fd, err := unix.PidfdGetfd(process, number, 0)
+			if errors.Is(err, unix.EBADF) {
+				continue // closed by now
+			}
+			if err != nil {
+				t.Fatal(os.NewSyscallError("pidfd_getfd", err))
+			}
+			from, err1 := unix.Getpeername(fd)
+			to, err2 := unix.Getsockname(fd)
+			if err1 != nil || err2 != nil || port(from) != peer || port(to) != ours {
+				_ = unix.Close(fd) // at once: it may be the end of a pipe that somebody waits for
+				continue
+			}
+			t.Cleanup(func() { unix.Close(fd) })
+			info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, number))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, line, _ := strings.Cut(string(info), "flags:\t")
+			line, _, _ = strings.Cut(line, "\n")
+			if flags, err = strconv.ParseUint(line, 8, 64); err != nil {
+				t.Fatal(err)
+			}
+			return fd, flags
 		}
 	}
 	t.Fatalf("no descriptor of a connection from port %d to port %d", peer, ours)
-	return -1
+	return -1, 0
 }
 
 func port(a unix.Sockaddr) int {
