@@ -27,8 +27,9 @@ import (
 type loop struct {
 	x     *exchange.Exchange
 	p     *eventloop.Poller
-	ln    int // the descriptor of the listener; -1 for none
-	batch int // most connections that are accepted in a turn
+	ln    int             // the descriptor of the listener; -1 for none
+	batch int             // most connections that are accepted in a turn
+	waits *exchange.Queue // what is to be seen to
 
 	// What a model may set before run.
 	give   func(arrival) bool            // is offered each accepted connection first, and says whether somebody else has it now
@@ -106,7 +107,7 @@ func newLoop(x *exchange.Exchange, ln, batch int) (*loop, error) {
 		}
 		return nil, err
 	}
-	l := &loop{x: x, p: p, ln: ln, batch: batch}
+	l := &loop{x: x, p: p, ln: ln, batch: batch, waits: x.Queue("events")}
 	if ln >= 0 {
 		if errno := p.Add(ln, listenerToken, eventloop.In); errno != 0 {
 			l.close()
@@ -152,7 +153,9 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// turn sees to everything that has happened, once.
+// turn sees to everything that has happened, once. Each connection that it is
+// about waits until those before it have been seen to: that is a loop's queue, as
+// far as it can be seen. What is more than a batch of events waits in the kernel.
 func (l *loop) turn() {
 	events := l.p.Poll()
 	if len(events) == 0 {
@@ -161,13 +164,28 @@ func (l *loop) turn() {
 		}
 	}
 	l.again, l.next = l.next[:0], l.again
+	inbox, done := l.takeIn()
+	l.waits.Enters(len(events) + len(inbox) + len(done) + len(l.next))
 	now := l.d.Tick()
 	for i := range events {
+		l.waits.Leaves()
 		l.happened(&events[i])
 	}
-	l.takeIn()
+	for _, a := range inbox {
+		l.waits.Leaves()
+		l.begin(a)
+	}
+	for _, c := range done {
+		l.waits.Leaves()
+		c.away = false
+		if l.stopping {
+			l.d.Stopping(&c.talk)
+		}
+		l.play(c)
+	}
 	l.strike(now)
 	for _, c := range l.next {
+		l.waits.Leaves()
 		c.queued = false
 		l.play(c)
 	}
@@ -320,21 +338,12 @@ func (l *loop) shut() {
 }
 
 // takeIn takes what others have put into the boxes.
-func (l *loop) takeIn() {
+func (l *loop) takeIn() (inbox []arrival, done []*conn) {
 	l.mu.Lock()
-	inbox, done := l.inbox, l.done
+	defer l.mu.Unlock()
+	inbox, done = l.inbox, l.done
 	l.inbox, l.done, l.called, l.asleep = nil, nil, false, false
-	l.mu.Unlock()
-	for _, a := range inbox {
-		l.begin(a)
-	}
-	for _, c := range done {
-		c.away = false
-		if l.stopping {
-			l.d.Stopping(&c.talk)
-		}
-		l.play(c)
-	}
+	return inbox, done
 }
 
 func (l *loop) at(slot int32) *conn { return &l.conns[slot/chunk][slot%chunk] }

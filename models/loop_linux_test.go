@@ -110,6 +110,54 @@ func TestOnePipelinerHasItsShare(t *testing.T) {
 	}
 }
 
+// A loop's queue are the connections that something has happened to and that it
+// hasn't seen to: those that are ready, those that others give it, and those that
+// have had their share of the turn before.
+func TestTheQueueOfALoop(t *testing.T) {
+	l := handLoop(t, nil)
+	defer l.close()
+	queue := func(is string, now, most int64) {
+		t.Helper()
+		if got := l.x.Stats().Queues; len(got) != 1 || got[0] != (exchange.QueueLength{Name: "events", Now: now, Peak: most}) {
+			t.Fatalf("%s: %+v, want %d and at most %d", is, got, now, most)
+		}
+	}
+	var clients []int
+	for range 3 {
+		client, server := pair(t)
+		clients = append(clients, client)
+		l.joins(server)
+	}
+	queue("before a turn", 0, 0)
+	l.turn()
+	queue("three that others gave", 0, 3)
+	for _, c := range clients {
+		write(t, c, plainRequest)
+	}
+	for range 2 {
+		_, server := pair(t)
+		l.joins(server)
+	}
+	l.turn()
+	queue("three that are ready and two that others gave", 0, 5)
+	for range 3 {
+		_, server := pair(t)
+		l.joins(server)
+	}
+	l.turn()
+	write(t, clients[0], strings.Repeat(plainRequest, 2*share))
+	l.turn()
+	for _, c := range clients[1:] {
+		write(t, c, plainRequest)
+	}
+	for range 3 {
+		_, server := pair(t)
+		l.joins(server)
+	}
+	l.turn()
+	queue("one that has had its share, two that are ready, and three", 0, 6)
+}
+
 // What the poller says of a connection that is gone is nothing to the one that
 // has its slot now. A closed descriptor is told of as long as somebody has a
 // duplicate.

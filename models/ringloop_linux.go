@@ -21,10 +21,11 @@ import (
 // be there at once: a client that is too late is told so while its bytes may
 // still come. And both must be back before its descriptor is closed.
 type ringLoop struct {
-	x    *exchange.Exchange
-	d    *exchange.Driver
-	ring *eventloop.Ring
-	ln   int // the descriptor of the listener; -1 for none
+	x     *exchange.Exchange
+	d     *exchange.Driver
+	ring  *eventloop.Ring
+	ln    int             // the descriptor of the listener; -1 for none
+	waits *exchange.Queue // completions that are to be seen to
 
 	now     int64
 	conns   []*ringConn
@@ -98,7 +99,7 @@ func newRingLoop(x *exchange.Exchange, ln, entries int) (*ringLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ringLoop{x: x, ring: ring, ln: ln, parts: make([][]byte, 0, eventloop.MostParts)}, nil
+	return &ringLoop{x: x, ring: ring, ln: ln, waits: x.Queue("completions"), parts: make([][]byte, 0, eventloop.MostParts)}, nil
 }
 
 // run is the loop. It returns when ctx is done, or the listener fails, and its
@@ -115,9 +116,10 @@ func (l *ringLoop) run(ctx context.Context) {
 			return
 		}
 		l.accept()
-		l.ring.Turn(l.patience())
+		l.waits.Enters(l.ring.Turn(l.patience()))
 		l.now = l.d.Tick()
 		for c, ok := l.ring.Next(); ok; c, ok = l.ring.Next() {
+			l.waits.Leaves()
 			l.happened(&c)
 		}
 		l.strike()

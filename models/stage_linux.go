@@ -23,7 +23,7 @@ func newStage(x *exchange.Exchange, name string, size int) *stage {
 // put puts a connection into the queue. It blocks while that is full; who waits
 // at the door is counted as in the queue.
 func (s *stage) put(c *conn) {
-	s.length.Enters()
+	s.length.Enters(1)
 	s.queue <- c
 }
 

@@ -1,12 +1,14 @@
 package process
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"testing"
 	"time"
 
 	"workbench/harness/result"
+	"workbench/models"
 )
 
 // What models say of their inside comes with their slices: of one slice, and not
@@ -16,15 +18,20 @@ func TestASliceOfAModelWithAnInside(t *testing.T) {
 		model  string
 		spread string // over how many of what
 		parts  int
-		queues bool
+		queues []string
 		work   int64 // requests at work at once, 0 where they aren't bounded
 	}{
-		{"shards:shards=3", "shards", 3, false, 0},
-		{"reactors:loops=2", "loops", 2, false, 0},
-		{"reactor-pool:workers=2", "", 0, true, 2},
-		{"staged:workers=3", "", 0, true, 3},
+		{"shards:shards=3", "shards", 3, nil, 0},
+		{"reactor", "", 0, []string{"events"}, 0},
+		{"uring", "", 0, []string{"completions"}, 0},
+		{"reactors:loops=2", "loops", 2, []string{"events"}, 0},
+		{"reactor-pool:workers=2", "", 0, []string{"events", "requests"}, 2},
+		{"staged:workers=3", "", 0, []string{"events", "parse", "work", "write"}, 3},
 	} {
 		t.Run(tt.model, func(t *testing.T) {
+			if err := models.Available(tt.model); err != nil {
+				t.Skip(err) // io_uring may be forbidden
+			}
 			s := serve(t, tt.model)
 			clients, err := StartClients(nil)
 			if err != nil {
@@ -46,8 +53,13 @@ func TestASliceOfAModelWithAnInside(t *testing.T) {
 						t.Errorf("spread %+v of %d connections, want them over %d %s", v, used.Accepted, tt.parts, tt.spread)
 					}
 				}
-				if some := len(used.Queues) > 0; some != tt.queues {
-					t.Errorf("queues %v, want some: %v", used.Queues, tt.queues)
+				if names := slices.Sorted(maps.Keys(used.Queues)); !slices.Equal(names, tt.queues) {
+					t.Errorf("queues %v, want %v", used.Queues, tt.queues)
+				}
+				for name, most := range used.Queues {
+					if most < 1 {
+						t.Errorf("the queue %s held %d at most, and requests were answered", name, most)
+					}
 				}
 				l := used.Limit
 				if tt.work == 0 {

@@ -423,7 +423,9 @@ func (r *Ring) release() { atomic.StoreUint32(r.cqHead, r.head) }
 // It first looks without blocking, and hands over, without a word to Go's
 // scheduler. Only a wait that really sleeps tells it: a call that does costs
 // more than the rest of it, and under load there is always something.
-func (r *Ring) Turn(timeout time.Duration) {
+//
+// It returns how many completions there are for Next.
+func (r *Ring) Turn(timeout time.Duration) int {
 	r.release()
 	for more := true; more; {
 		r.enter(0, false)
@@ -432,13 +434,14 @@ func (r *Ring) Turn(timeout time.Duration) {
 		}
 	}
 	if r.arrived() || timeout == 0 {
-		return
+		return r.waiting()
 	}
 	if r.asked() > 0 && (timeout < 0 || timeout > shortOfMemory) {
 		timeout = shortOfMemory
 	}
 	r.enter(timeout, true)
 	r.arrived()
+	return r.waiting()
 }
 
 // shortOfMemory is how long a wait is where the kernel didn't take what was
@@ -450,6 +453,22 @@ func (r *Ring) arrived() bool {
 	r.end = atomic.LoadUint32(r.cqTail)
 	return r.end != r.head
 }
+
+// waiting is how many completions there are that Next will return.
+func (r *Ring) waiting() (n int) {
+	for i := r.head; i != r.end; i++ {
+		if !r.at(i).internal() {
+			n++
+		}
+	}
+	return n
+}
+
+// at is the completion of that number.
+func (r *Ring) at(i uint32) *Completion { return &r.completions[i&uint32(len(r.completions)-1)] }
+
+// internal says that a completion is the ring's own affair.
+func (c *Completion) internal() bool { return c.Token == cancelToken || c.Token == wakeToken }
 
 // enter is the system call.
 func (r *Ring) enter(timeout time.Duration, wait bool) {
@@ -480,16 +499,13 @@ func (r *Ring) enter(timeout time.Duration, wait bool) {
 // when that was all.
 func (r *Ring) Next() (c Completion, ok bool) {
 	for r.head != r.end {
-		c = r.completions[r.head&uint32(len(r.completions)-1)]
+		c = *r.at(r.head)
 		r.head++
-		switch c.Token {
-		case cancelToken:
-		case wakeToken:
-			if c.Last() {
-				r.hear()
-			}
-		default:
+		if !c.internal() {
 			return c, true
+		}
+		if c.Token == wakeToken && c.Last() {
+			r.hear()
 		}
 	}
 	return Completion{}, false

@@ -39,9 +39,12 @@ func collect(t testing.TB, r *Ring, n int) (all []Completion) {
 		if !time.Now().Before(deadline) {
 			t.Fatalf("of %d completions %d came: %+v", n, len(all), all)
 		}
-		r.Turn(time.Second)
+		announced, before := r.Turn(time.Second), len(all)
 		for c, ok := r.Next(); ok; c, ok = r.Next() {
 			all = append(all, c)
+		}
+		if came := len(all) - before; came != announced {
+			t.Fatalf("a turn announced %d completions, and %d came", announced, came)
 		}
 	}
 	if len(all) > n {
@@ -296,7 +299,9 @@ func TestRingIsWokenUp(t *testing.T) {
 		begun := time.Now()
 		for woken := false; !woken; {
 			head := r.head
-			r.Turn(20 * time.Second)
+			if n := r.Turn(20 * time.Second); n != 0 {
+				t.Fatalf("%d completions are announced of nothing", n)
+			}
 			if c, ok := r.Next(); ok {
 				t.Fatalf("%+v came", c)
 			}

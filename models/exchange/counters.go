@@ -115,15 +115,15 @@ func (x *Exchange) Queue(name string) *Queue {
 	return q
 }
 
-// Enters counts what enters the queue. It must be called before whoever takes
-// it can call Leaves.
-func (q *Queue) Enters() {
-	now := q.now.Add(1)
+// Enters counts n that enter the queue. It must be called before whoever takes
+// them can call Leaves.
+func (q *Queue) Enters(n int) {
+	now := q.now.Add(int64(n))
 	for most := q.most.Load(); now > most && !q.most.CompareAndSwap(most, now); most = q.most.Load() {
 	}
 }
 
-// Leaves counts what leaves it.
+// Leaves counts one that leaves it, which is before anything is done with it.
 func (q *Queue) Leaves() { q.now.Add(-1) }
 
 // A QueueLength is how long a queue is, and how long it was at most.
