@@ -2,4 +2,7 @@
 
 package analysis
 
-const fewer = 1
+const (
+	fewer    = 1
+	shuffles = allShuffles
+)

@@ -10,7 +10,7 @@ import (
 	"workbench/harness/result"
 )
 
-const shuffles = 2000
+const allShuffles = 2000
 
 // Servers that are one and the same program have labels that mean nothing: who
 // is called what in a block may be drawn anew, and whatever a shuffle finds is
@@ -59,14 +59,14 @@ func TestShuffledLabelsOfASimulation(t *testing.T) {
 
 func holdShuffles(t *testing.T, exp result.Experiment, taken []result.Slice) {
 	t.Helper()
-	n := shuffles / fewer
+	const n = shuffles
 	found := shuffle(exp, taken, n)
 	t.Logf("a false verdict in %d of %d shuffles of %d entries in %d blocks", found, n, len(exp.Entries), exp.Blocks)
-	most := 0.05 * float64(n)
-	if n < shuffles {
+	most := 0.05 * n
+	if n < allShuffles {
 		// Of so few a share of 5 % or less comes out above 5 % half the time. Without
 		// the race detector all are drawn, and the bar is what it says.
-		most += 3 * math.Sqrt(0.05*0.95*float64(n))
+		most += 3 * math.Sqrt(0.05*0.95*n)
 	}
 	if float64(found) > most {
 		t.Errorf("a false verdict in %d of %d shuffles, want at most %.1f", found, n, most)
