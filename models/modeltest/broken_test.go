@@ -23,9 +23,11 @@ func (f serve) Serve(ctx context.Context, ln *net.TCPListener, x *exchange.Excha
 }
 
 // acceptByHand is the accept loop that everybody writes first. failed is asked
-// about each error that is not the stop: it says whether to go on.
+// about each error that is not the stop: it says whether to go on. A stop ends
+// the accept and doesn't close the listener: a Close beside an Accept may go on
+// for a moment when that has returned, and clients then still connect.
 func acceptByHand(ctx context.Context, ln *net.TCPListener, x *exchange.Exchange, failed func(error) bool, each func(ctx context.Context, nc *net.TCPConn)) error {
-	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Now()) })()
 	defer ln.Close()
 	var wg sync.WaitGroup
 	defer wg.Wait()
